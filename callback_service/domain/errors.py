@@ -1,0 +1,36 @@
+"""What can go wrong, in the domain's words; `entrypoints/api/problems.py` maps each to HTTP once."""
+
+
+class ServiceError(Exception):
+    """Base of everything the service refuses or cannot do; its text is meant for the caller."""
+
+
+class InvalidInput(ServiceError):
+    """A value that the caller handed in is not acceptable; `field` names it (`sink.url`)."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class Unknown(ServiceError):
+    """No such thing, or not the caller's."""
+
+
+class Conflict(ServiceError):
+    """The thing is not in a state in which this can be done, or its name is taken."""
+
+
+class CursorExpired(ServiceError):
+    """The cursor points before what is kept: the caller must list again."""
+
+
+class Forbidden(ServiceError):
+    """The caller is known but its role does not allow this."""
+
+
+class Unavailable(ServiceError):
+    """The database did not confirm in time; nothing was acknowledged. Try again."""
+
+    retry_after = 2

@@ -1,0 +1,58 @@
+"""A registered TES server."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from callback_service.domain.errors import InvalidInput
+
+# The key of the server that runs name by not naming one, while none is registered.
+DEFAULT_SERVER = "default"
+
+_KEY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class CallsBack(StrEnum):
+    """Whether a server sends callbacks: learnt, or set by an operator."""
+
+    UNKNOWN = "unknown"
+    YES = "yes"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A TES server: `key` names it in paths and documents, `url` is its base."""
+
+    key: str
+    url: str
+    created_at: datetime
+    calls_back: CallsBack = CallsBack.UNKNOWN
+    is_default: bool = False
+
+
+def check_server_key(key: str, field: str = "name") -> str:
+    """Return `key` if it can name a server (a DNS label), else raise `InvalidInput`."""
+    if not _KEY.fullmatch(key):
+        raise InvalidInput(
+            field, "must be 1 to 63 lower-case letters, digits and inner hyphens, as a DNS label"
+        )
+    return key
+
+
+def check_server_url(url: str) -> str:
+    """Return the base URL of a TES server without a trailing slash, else raise `InvalidInput`."""
+    try:
+        parts = urlsplit(url)
+        port_is_legal = parts.port is None or parts.port > 0
+    except ValueError:
+        raise InvalidInput("url", "is not a URL") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_legal:
+        raise InvalidInput("url", "must be an absolute http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInput("url", "must not carry user info; configure credentials instead")
+    if parts.query or parts.fragment:
+        raise InvalidInput("url", "must not carry a query or fragment")
+    return url.rstrip("/")

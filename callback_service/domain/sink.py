@@ -1,0 +1,112 @@
+"""Where a run's updates go. To add a sink, begin here (see CONTRIBUTING.md)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from callback_service.domain.addresses import AddressPolicy
+from callback_service.domain.errors import InvalidInput
+
+MAX_HEADERS = 20
+MAX_HEADER_LENGTH = 4096
+MAX_URL_LENGTH = 2048
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+# What the sender itself writes, what belongs to the connection, and what would
+# make a delivery look like another's.
+_RESERVED = frozenset(
+    {
+        "connection",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+    }
+)
+_RESERVED_PREFIXES = ("content-", "webhook-", "x-forwarded-")
+
+
+class Format(StrEnum):
+    """The body of an HTTP delivery."""
+
+    BATCH = "batch"
+    TES = "tes"
+    CLOUDEVENTS = "cloudevents"
+
+
+@dataclass(frozen=True, slots=True)
+class NoSink:
+    """The client pulls."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSink:
+    """A webhook."""
+
+    url: str
+    format: Format = Format.BATCH
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Sink = NoSink | HttpSink
+
+
+def is_quiet(sink: Sink) -> bool:
+    """Whether nothing is ever pushed to it."""
+    return isinstance(sink, NoSink)
+
+
+def check_http_sink(sink: HttpSink, policy: AddressPolicy) -> HttpSink:
+    """Return the sink if it may be registered, else raise `InvalidInput` naming the field."""
+    _check_url(sink.url, policy)
+    _check_headers(sink.headers)
+    return sink
+
+
+def _check_url(url: str, policy: AddressPolicy) -> None:
+    where = "sink.url"
+    if len(url) > MAX_URL_LENGTH:
+        raise InvalidInput(where, f"must have at most {MAX_URL_LENGTH} characters")
+    if not url.isascii() or any(char <= " " or char == "\x7f" for char in url):
+        raise InvalidInput(where, "must be printable ASCII without spaces; percent-encode the rest")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise InvalidInput(where, "is not a URL") from None
+    if parts.scheme not in {"http", "https"}:
+        raise InvalidInput(where, "must be an http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInput(where, "must not carry user info; use `sink.headers.Authorization`")
+    if not host or port == 0 or "\\" in url:
+        raise InvalidInput(where, "must name a host and, if any, a port from 1 to 65535")
+    policy.check_host(host, where)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    if len(headers) > MAX_HEADERS:
+        raise InvalidInput("sink.headers", f"must be at most {MAX_HEADERS}")
+    for name, value in headers.items():
+        where = f"sink.headers.{name[:64]}"
+        if not _HEADER_NAME.fullmatch(name):
+            raise InvalidInput("sink.headers", "a header name must be an RFC 9110 token")
+        if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_PREFIXES):
+            raise InvalidInput(where, "is set by the service or reserved; choose another name")
+        if len(value) > MAX_HEADER_LENGTH or not _HEADER_VALUE.fullmatch(value):
+            raise InvalidInput(
+                where, f"must be at most {MAX_HEADER_LENGTH} printable ASCII characters"
+            )
+    if len({name.lower() for name in headers}) < len(headers):
+        raise InvalidInput("sink.headers", "names the same header twice")

@@ -1,0 +1,113 @@
+"""One TES task as one owner's runs know it, and the rules by which it is believed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple, Self
+from urllib.parse import quote
+
+from callback_service.domain.states import Source, State
+
+# A task moves a handful of times; one that moves for ever must not outgrow its document.
+HISTORY_LIMIT = 256
+
+
+class TaskKey(NamedTuple):
+    """What makes a task: owners never share one, so no token of one changes another's belief."""
+
+    owner: str
+    server: str
+    task_id: str
+
+    def __str__(self) -> str:
+        # The owner is quoted and server keys have no slash: whatever is behind
+        # the second slash is the task id as the server wrote it.
+        return f"{quote(self.owner, safe='')}/{self.server}/{self.task_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One change of a task's state; `seq` counts 1, 2, 3… per task."""
+
+    seq: int
+    state: State
+    at: datetime
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The truth about a task, and what is still owed to the runs that follow it.
+
+    `runs` follow the task; the `quiet` ones among them pull and are never owed
+    anything. `joined` keeps when a run came to updates that were there already.
+    """
+
+    key: TaskKey
+    state: State = State.UNKNOWN
+    seq: int = 0
+    history: tuple[Update, ...] = ()
+    runs: tuple[str, ...] = ()
+    quiet: frozenset[str] = frozenset()
+    joined: Mapping[str, datetime] = field(default_factory=dict)
+    delivered: Mapping[str, int] = field(default_factory=dict)
+    owed: frozenset[str] = frozenset()
+    rev: int = 0
+    updated_at: datetime | None = None
+    heard_at: datetime | None = None
+    confirmed_at: datetime | None = None
+
+    def hear(self, state: State, source: Source, at: datetime) -> Self:
+        """The task after `source` told of `state`: the rules of belief."""
+        heard = replace(
+            self,
+            heard_at=at,
+            confirmed_at=at if source.is_truth else self.confirmed_at,
+        )
+        return heard._move(state, source, at) if self._believes(state, source) else heard
+
+    def _believes(self, state: State, source: Source) -> bool:
+        if state in {self.state, State.UNKNOWN}:
+            return False
+        return source.is_truth or not self.state.is_final
+
+    def _move(self, state: State, source: Source, at: datetime) -> Self:
+        update = Update(self.seq + 1, state, at, source)
+        return replace(
+            self,
+            state=state,
+            seq=update.seq,
+            history=(*self.history, update)[-HISTORY_LIMIT:],
+            owed=frozenset(self.runs) - self.quiet,
+            # A correction out of a final state leaves nothing confirmed but itself.
+            confirmed_at=at if source.is_truth else None,
+            updated_at=at,
+            rev=self.rev + 1,
+        )
+
+    def join(self, run_id: str, at: datetime, *, quiet: bool = False) -> Self:
+        """The task followed by a run, which is owed the updates that came before it."""
+        if run_id in self.runs:
+            return self
+        late = self.seq > 0
+        return replace(
+            self,
+            runs=(*self.runs, run_id),
+            quiet=self.quiet | {run_id} if quiet else self.quiet,
+            owed=self.owed | {run_id} if late and not quiet else self.owed,
+            joined={**self.joined, run_id: at} if late else self.joined,
+            updated_at=at,
+            rev=self.rev + 1,
+        )
+
+    def updates_for(self, run_id: str) -> tuple[Update, ...]:
+        """What the run has not been told yet, oldest first."""
+        told = self.delivered.get(run_id, 0)
+        return tuple(update for update in self.history if update.seq > told)
+
+    def previous(self, update: Update) -> State:
+        """The state that was believed before an update (UNKNOWN where history ends)."""
+        return next(
+            (other.state for other in self.history if other.seq == update.seq - 1),
+            State.UNKNOWN,
+        )

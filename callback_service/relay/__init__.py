@@ -1,0 +1,1 @@
+"""What happens: receive, register, deliver, sweep; standard library and domain only."""

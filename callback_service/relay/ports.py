@@ -1,0 +1,183 @@
+"""The interfaces that the relay calls; `tests/fakes` and `adapters` implement them.
+
+Every method of a store raises `domain.errors.Unavailable` when the database
+does not confirm in time. Datetimes are aware, UTC, whole milliseconds.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, Span
+from callback_service.domain.run import Lease, Rewind, Run
+from callback_service.domain.server import Server
+from callback_service.domain.sink import Sink
+from callback_service.domain.states import State
+from callback_service.domain.task import Task, TaskKey
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time in UTC, cut to milliseconds, as the database keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A task as it was loaded (None: it was not there), and as it shall be saved."""
+
+    before: Task | None
+    after: Task
+
+
+class Tasks(Protocol):
+    """The tasks. What `save` returned for is durable: journaled by a majority."""
+
+    def load(self, keys: Collection[TaskKey]) -> dict[TaskKey, Task]: ...
+
+    def save(self, changes: Sequence[Change]) -> set[TaskKey]:
+        """Save each task whose revision is still the one loaded; return those that lost the race."""
+
+    def states(self, keys: Collection[TaskKey]) -> dict[TaskKey, State]: ...
+
+    def owed_to(self, run_id: str, limit: int) -> list[Task]:
+        """Tasks that owe the run something, longest unchanged first."""
+
+    def mark_told(self, run_id: str, told: Mapping[TaskKey, int]) -> None:
+        """Raise what the run was told, and strike the debt where nothing newer came."""
+
+    def rewind(self, run_id: str, rewind: Rewind) -> None:
+        """Owe the run again what the rewind names."""
+
+    def creditors(self) -> set[str]:
+        """The ids of all runs that any task owes something."""
+
+    def leave(self, run_id: str) -> None:
+        """Take the run off every task."""
+
+    def set_quiet(self, run_id: str, *, quiet: bool) -> None:
+        """Stop owing the run, or owe it whatever it has not been told."""
+
+    def of_run(self, run_id: str, after: TaskKey | None, limit: int) -> list[Task]:
+        """The tasks that a run follows, in the order of their keys."""
+
+    def counts(self, run_id: str) -> tuple[dict[State, int], int]:
+        """How many of a run's tasks are in each state, and how many owe it something."""
+
+    def changed_for(self, run_id: str, since: datetime, limit: int) -> list[Task]:
+        """The run's tasks that changed at or after a time, longest unchanged first."""
+
+    def changed_since(self, since: datetime) -> list[tuple[TaskKey, int, tuple[str, ...]]]:
+        """Key, revision and runs of every task that changed at or after a time."""
+
+    def forget(self, before: datetime) -> int:
+        """Delete tasks that nobody is owed and that were last heard of before a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """What a list of runs is narrowed to; names match by prefix, tags exactly ("" any value)."""
+
+    owner: str
+    name_prefix: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    status: str | None = None
+
+
+class Runs(Protocol):
+    """The runs."""
+
+    def add(self, run: Run) -> None: ...
+
+    def find(self, run_ids: Collection[str]) -> dict[str, Run]: ...
+
+    def list(self, wanted: RunFilter, after: str | None, limit: int) -> list[Run]:
+        """Newest first; `after` is the id of the last one of the page before."""
+
+    def change(self, run_id: str, fields: Mapping[str, object]) -> None:
+        """Set fields of `Run` that the deliverer does not write (not lease, batch, failures)."""
+
+    def resume(self, run_id: str) -> None:
+        """Make active, due now, with all attempts before it."""
+
+    def due(self, run_ids: Collection[str], now: datetime) -> set[str]:
+        """Those among them to whom somebody may deliver now."""
+
+    def missing(self, run_ids: Collection[str]) -> set[str]: ...
+
+    def claim(self, run: Run, lease: Lease, batch: Sequence[Span], now: datetime) -> bool:
+        """Lease the run if it is due and nobody has leased it since `run` was read."""
+
+    def keep(self, run_id: str, generation: int, batch: Sequence[Span]) -> bool:
+        """Under the lease, put down the next batch; False where the lease was lost."""
+
+    def renew(self, holder: str, run_ids: Collection[str], until: datetime) -> None:
+        """Lengthen the leases that the holder has on these runs."""
+
+    def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> bool:
+        """Write how the telling stands and end the lease; False where the lease was lost."""
+
+    def rewound(self, run_id: str, generation: int) -> None:
+        """Strike the rewind that was carried out."""
+
+    def ended(self, now: datetime, limit: int) -> list[str]:
+        """Runs that are expired or deleted and still there."""
+
+    def remove(self, run_id: str) -> None: ...
+
+
+class Servers(Protocol):
+    """The registry of TES servers."""
+
+    def add(self, server: Server) -> None:
+        """Raise `Conflict` where the key is taken."""
+
+    def find(self, key: str) -> Server | None: ...
+
+    def list(self) -> list[Server]: ...
+
+    def save(self, server: Server) -> bool: ...
+
+    def remove(self, key: str) -> bool: ...
+
+
+class DeliveryLog(Protocol):
+    """What was attempted, and what was given up; kept for a while, for people."""
+
+    def add(self, attempt: Attempt) -> None: ...
+
+    def bury(self, letters: Sequence[DeadLetter]) -> None: ...
+
+    def of_run(self, run_id: str, before: datetime | None, limit: int) -> list[Attempt]:
+        """Newest first."""
+
+    def dead_letters(self, run_id: str) -> int: ...
+
+    def forget(self, before: datetime) -> int: ...
+
+
+class Ticks(Protocol):
+    """Recurring work, claimed by one worker at a time."""
+
+    def claim(self, name: str, now: datetime, next_at: datetime) -> bool:
+        """Whether the work is due and is now this caller's until `next_at`."""
+
+
+class Doorbell(Protocol):
+    """Says that runs are owed something. May be lost; never fails, never waits."""
+
+    def ring(self, run_ids: Iterable[str]) -> None: ...
+
+
+class Sender(Protocol):
+    """Hands items to a sink. Whatever goes wrong out there is an answer, never an exception."""
+
+    async def send(
+        self, run: Run, sink: Sink, webhook_id: str, items: Sequence[Item], at: datetime
+    ) -> Answer: ...
+
+
+class Waiters(Protocol):
+    """Clients that wait for a change."""
+
+    def notify(self, topics: Iterable[str]) -> None: ...
