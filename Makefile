@@ -30,7 +30,7 @@ check: install  ## Lint, check the format, the types and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy callback_service $(CLIENT_CODE)
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: install  ## Rewrite the code the way `check` wants it
 	$(BIN)/ruff check --fix-only .
