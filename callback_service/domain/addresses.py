@@ -11,9 +11,26 @@ Address = IPv4Address | IPv6Address
 # Cloud metadata services that a general rule would let pass: Azure's is a public
 # address, the others may lie within a range that an operator has reason to allow.
 METADATA = frozenset(
-    map(ip_address, ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254"))
+    map(
+        ip_address,
+        (
+            "169.254.169.254",
+            "168.63.129.16",  # Azure
+            "100.100.100.200",  # Alibaba
+            "192.0.0.192",  # Oracle, and the next
+            "fd00:c1::a9fe:a9fe",
+            "fd00:ec2::254",  # Amazon, and the next: credentials of pods
+            "fd00:ec2::23",
+            "fd20:ce::254",  # Google
+        ),
+    )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Hosts on the internet have IPv6 addresses from this range only. Python calls others global too,
+# among them obsolete ones that stand for an IPv4 address or for a host of one's own site.
+_IPV6_UNICAST = IPv6Network("2000::/3")
+# Kept for special uses (IANA), which not every patch release of Python knows.
+_SPECIAL = (ip_network("192.0.0.0/24"), ip_network("3fff::/20"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,7 @@ class AddressPolicy:
             return f"{address} is a link-local or metadata address, which is never allowed"
         if address.is_multicast or address.is_unspecified:
             return f"{address} is not the address of one host"
-        if address.is_global or any(address in ip_network(cidr) for cidr in self.allowed):
+        if _is_public(address) or any(address in ip_network(cidr) for cidr in self.allowed):
             return None
         return f"{address} is not a public address, and its range is not in `egress.allow`"
 
@@ -46,6 +63,12 @@ class AddressPolicy:
         reason = self.refuses(literal) if literal else None
         if reason:
             raise InvalidInput(field, reason)
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in _IPV6_UNICAST:
+        return False
+    return address.is_global and not any(address in network for network in _SPECIAL)
 
 
 def _plain(address: Address) -> Address:

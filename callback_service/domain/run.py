@@ -70,6 +70,10 @@ class Run:
         """Whether callbacks are taken for it."""
         return self.status is not RunStatus.ENDING and now < self.expires_at
 
+    @property
+    def is_active(self) -> bool:
+        return self.status is RunStatus.ACTIVE
+
     def is_due(self, now: datetime) -> bool:
         """Whether somebody may deliver to it now."""
         return (

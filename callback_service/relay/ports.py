@@ -58,14 +58,17 @@ class Tasks(Protocol):
     def set_quiet(self, run_id: str, *, quiet: bool) -> None:
         """Stop owing the run, or owe it whatever it has not been told."""
 
-    def of_run(self, run_id: str, after: TaskKey | None, limit: int) -> list[Task]:
-        """The tasks that a run follows, in the order of their keys."""
+    def of_run(self, run_id: str, after: str | None, limit: int) -> list[Task]:
+        """The tasks that a run follows, in the order of their keys as text."""
 
     def counts(self, run_id: str) -> tuple[dict[State, int], int]:
         """How many of a run's tasks are in each state, and how many owe it something."""
 
-    def changed_for(self, run_id: str, since: datetime, limit: int) -> list[Task]:
-        """The run's tasks that changed at or after a time, longest unchanged first."""
+    def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
+        """The run's tasks that changed after `since`, or then with a key after `after`.
+
+        In the order of (`updated_at`, key).
+        """
 
     def changed_since(self, since: datetime) -> list[tuple[TaskKey, int, tuple[str, ...]]]:
         """Key, revision and runs of every task that changed at or after a time."""
@@ -120,6 +123,9 @@ class Runs(Protocol):
     def rewound(self, run_id: str, generation: int) -> None:
         """Strike the rewind that was carried out."""
 
+    def rewinding(self) -> set[str]:
+        """The runs that asked for a rewind which was not carried out yet."""
+
     def ended(self, now: datetime, limit: int) -> list[str]:
         """Runs that are expired or deleted and still there."""
 
@@ -144,7 +150,7 @@ class Servers(Protocol):
 class DeliveryLog(Protocol):
     """What was attempted, and what was given up; kept for a while, for people."""
 
-    def add(self, attempt: Attempt) -> None: ...
+    def add(self, attempts: Sequence[Attempt]) -> None: ...
 
     def bury(self, letters: Sequence[DeadLetter]) -> None: ...
 

@@ -1,0 +1,92 @@
+"""A reader's place in the changes of a run's tasks.
+
+Changes are read in the order of their stamps, but a change may become visible a
+little after a later one: its stamp is taken before its write. So a place keeps,
+for the last `SETTLING`, what it has seen there, and looks at that stretch again.
+"""
+
+import base64
+import hashlib
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from callback_service.domain.delivery import Item
+from callback_service.domain.errors import InvalidInput
+from callback_service.domain.task import Task
+
+# Longer than a write may take to be confirmed, and clocks to differ.
+SETTLING = timedelta(seconds=3)
+# What fits into a URL that common proxies let pass.
+SEEN_LIMIT = 400
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HEAD = struct.Struct(">BQH")
+_ENTRY = struct.Struct(">5sI")
+_VERSION = 1
+
+
+def _short(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:5]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Everything up to (`since`, `after`) is read; of what follows, `seen` up to a `seq`."""
+
+    since: datetime = _EPOCH
+    after: str = ""
+    seen: Mapping[bytes, int] = field(default_factory=dict)
+
+    def new_items(self, task: Task, run_id: str) -> list[Item]:
+        """What the reader has not been shown of a task that changed after this place."""
+        known = self.seen.get(_short(str(task.key)), 0)
+        joined = task.joined.get(run_id, _EPOCH)
+        return [
+            Item(task.key, update, task.previous(update))
+            for update in task.history
+            if update.seq > known and max(update.at, joined) >= self.since
+        ]
+
+    def moved(self, read: Sequence[Task], now: datetime) -> Self:
+        """The place after `read`: the tasks that changed after it, longest unchanged first."""
+        settled = now - SETTLING
+        unsettled = [task for task in read if _stamp(task) > settled][-SEEN_LIMIT:]
+        passed = read[: len(read) - len(unsettled)]
+        since, after = (
+            (_stamp(passed[-1]), str(passed[-1].key)) if passed else (self.since, self.after)
+        )
+        return type(self)(since, after, _seen(unsettled))
+
+    def encode(self) -> str:
+        millis = (self.since - _EPOCH) // timedelta(milliseconds=1)
+        after = self.after.encode()
+        head = _HEAD.pack(_VERSION, millis, len(after)) + after
+        body = b"".join(_ENTRY.pack(short, seq) for short, seq in self.seen.items())
+        return base64.urlsafe_b64encode(head + body).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, cursor: str) -> Self:
+        """Raises `InvalidInput` where the cursor is none that this service gave out."""
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            version, millis, length = _HEAD.unpack_from(raw)
+            after, body = raw[_HEAD.size : _HEAD.size + length], raw[_HEAD.size + length :]
+            if version != _VERSION or len(after) < length:
+                raise ValueError(version)
+            seen: dict[bytes, int] = dict(_ENTRY.iter_unpack(body))
+            return cls(_EPOCH + timedelta(milliseconds=millis), after.decode(), seen)
+        except (ValueError, OverflowError, struct.error):
+            raise InvalidInput(
+                "after", "is not a cursor of this service; leave it out to begin at the start"
+            ) from None
+
+
+def _stamp(task: Task) -> datetime:
+    return task.updated_at or _EPOCH
+
+
+def _seen(tasks: Iterable[Task]) -> dict[bytes, int]:
+    return {_short(str(task.key)): task.seq for task in tasks}

@@ -1,0 +1,1 @@
+"""How the world reaches us: controllers by operationId, Celery tasks, the command line."""

@@ -1,0 +1,101 @@
+"""Who calls: bearer tokens to owners and roles."""
+
+import functools
+import hmac
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, ParamSpec, TypeVar
+
+from connexion import context
+from connexion.exceptions import Unauthorized
+from flask import current_app
+from foca.security.auth import validate_token
+
+from callback_service.domain.capability import hash_token
+from callback_service.domain.errors import Forbidden
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LOCAL_OWNER = "local"
+
+
+class Role(IntEnum):
+    """What a caller may do; each may what those before it may."""
+
+    READ = 1
+    USER = 2
+    ADMIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose runs are seen and changed, and what else is allowed."""
+
+    owner: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A static token, by its hash."""
+
+    hash: str
+    owner: str
+    role: Role
+
+
+class Gatekeeper:
+    """Knows the static tokens, and leaves JWTs to FOCA where issuers are configured."""
+
+    def __init__(
+        self, tokens: Iterable[ApiToken], *, accepts_jwt: bool, jwt_admins: Iterable[str] = ()
+    ) -> None:
+        self._tokens = tuple(tokens)
+        self._accepts_jwt = accepts_jwt
+        self._jwt_admins = frozenset(jwt_admins)
+
+    def admit(self, token: str) -> Caller | None:
+        digest = hash_token(token)
+        # No short cut: every hash is compared.
+        matches = [one for one in self._tokens if hmac.compare_digest(one.hash, digest)]
+        if matches:
+            return Caller(matches[0].owner, matches[0].role)
+        if self._accepts_jwt and token.count(".") == 2:
+            return self._admit_jwt(validate_token(token)["claims"])
+        return None
+
+    def _admit_jwt(self, claims: Mapping[str, Any]) -> Caller:
+        # Subjects are unique within their issuer only.
+        owner = f"{claims['sub']}@{claims['iss']}"
+        return Caller(owner, Role.ADMIN if owner in self._jwt_admins else Role.USER)
+
+
+def bearer_info(token: str) -> dict[str, Any]:
+    """Connexion's `x-bearerInfoFunc`. Raises `Unauthorized` for a token that nobody has."""
+    caller = current_app.extensions["gatekeeper"].admit(token)
+    if caller is None:
+        raise Unauthorized
+    return {"sub": caller.owner, "caller": caller}
+
+
+def caller() -> Caller:
+    """Who calls; with authentication off everybody is the one local owner."""
+    info = context.get("token_info")
+    return info["caller"] if info else Caller(LOCAL_OWNER, Role.ADMIN)
+
+
+def needs(role: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuse callers of a lesser role."""
+
+    def guard(controller: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(controller)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            if caller().role < role:
+                raise Forbidden(f"this needs a token with the role {role.name.lower()}")
+            return controller(*args, **kwargs)
+
+        return guarded
+
+    return guard

@@ -1,0 +1,1 @@
+"""The HTTP API: one controller module per tag of the contract."""

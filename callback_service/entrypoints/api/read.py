@@ -1,0 +1,89 @@
+"""Bodies of the contract as values of the domain."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from callback_service.domain.errors import InvalidInput
+from callback_service.domain.retry import RetryPolicy
+from callback_service.domain.run import Rewind
+from callback_service.domain.sink import Format, HttpSink, NoSink, Sink
+from callback_service.relay.register import NamedTask, Registration
+
+_HTTP_ONLY = ("url", "format", "headers")
+
+
+def read_registration(body: Mapping[str, Any]) -> Registration:
+    given: dict[str, Any] = {}
+    if "expires_in" in body:
+        given["lifetime"] = timedelta(seconds=body["expires_in"])
+    return Registration(
+        name=body.get("name", ""),
+        server=body.get("server"),
+        tasks=read_tasks(body.get("tasks", ())),
+        **_read_fields(body),
+        **given,
+    )
+
+
+def read_change(body: Mapping[str, Any]) -> tuple[dict[str, Any], timedelta | None]:
+    """The fields to set, and the run's new lifetime from now, if any."""
+    fields = _read_fields(body)
+    if "name" in body:
+        fields["name"] = body["name"]
+    expires_in = body.get("expires_in")
+    return fields, None if expires_in is None else timedelta(seconds=expires_in)
+
+
+def read_tasks(tasks: Iterable[Mapping[str, Any]]) -> tuple[NamedTask, ...]:
+    return tuple(NamedTask(task["id"], task.get("server")) for task in tasks)
+
+
+def read_rewind(body: Mapping[str, Any]) -> Rewind:
+    tasks = body.get("tasks")
+    return Rewind(
+        since=_read_time("since", body["since"]) if "since" in body else None,
+        task_ids=None if tasks is None else tuple(tasks),
+    )
+
+
+def _read_fields(body: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if "tags" in body:
+        fields["tags"] = _read_tags(body["tags"])
+    if "sink" in body:
+        fields["sink"] = _read_sink(body["sink"])
+    if "retry_schedule" in body:
+        fields["retry"] = RetryPolicy(tuple(float(delay) for delay in body["retry_schedule"]))
+    return fields
+
+
+def _read_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    # OpenAPI 3.0 cannot say what the keys of an object look like.
+    for key in tags:
+        if not 1 <= len(key) <= 128 or not key.isprintable():
+            raise InvalidInput("tags", "keys must be 1 to 128 printable characters")
+    return dict(tags)
+
+
+def _read_sink(sink: Mapping[str, Any]) -> Sink:
+    if sink["type"] == "none":
+        for name in _HTTP_ONLY:
+            if name in sink:
+                raise InvalidInput(f"sink.{name}", "belongs to a sink of type http")
+        return NoSink()
+    if "url" not in sink:
+        raise InvalidInput("sink.url", "is missing")
+    return HttpSink(sink["url"], Format(sink.get("format", "batch")), dict(sink.get("headers", {})))
+
+
+def _read_time(field: str, text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError(text)
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidInput(
+            field, "must be a time with its zone, for instance 2025-06-12T14:30:00Z"
+        ) from None

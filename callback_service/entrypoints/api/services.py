@@ -1,0 +1,32 @@
+"""What controllers call: the relay as it was wired for this process."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from callback_service.relay.ports import DeliveryLog, Runs, Tasks
+from callback_service.relay.ready import Readiness
+from callback_service.relay.receive import Receiver
+from callback_service.relay.register import Registrar
+from callback_service.relay.servers import ServerRegistry
+from callback_service.relay.updates import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The relay of an API process."""
+
+    receiver: Receiver
+    registrar: Registrar
+    reader: Reader
+    servers: ServerRegistry
+    readiness: Readiness
+    runs: Runs
+    tasks: Tasks
+    delivery_log: DeliveryLog
+    public_url: str | None
+
+
+def services() -> Services:
+    return cast(Services, current_app.extensions["callback_service"])

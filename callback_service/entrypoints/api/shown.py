@@ -1,0 +1,100 @@
+"""Values of the domain in the contract's words."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from callback_service.domain.delivery import Attempt
+from callback_service.domain.run import Run
+from callback_service.domain.server import Server
+from callback_service.domain.sink import HttpSink, Sink
+from callback_service.domain.task import Task
+from callback_service.domain.wording import rfc3339
+
+
+def shown_run(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "name": run.name,
+        "owner": run.owner,
+        "server": run.server,
+        "tags": dict(run.tags),
+        "sink": _shown_sink(run.sink),
+        "status": run.status,
+        "created_at": rfc3339(run.created_at),
+        "expires_at": rfc3339(run.expires_at),
+        "retry_schedule": list(run.retry.schedule),
+        "failures": run.failures,
+        **_present(
+            next_attempt_at=_time(run.next_attempt_at),
+            last_delivery_at=_time(run.last_delivery_at),
+            last_error=run.last_error,
+        ),
+    }
+
+
+def shown_task(task: Task, run_ids: Iterable[str] | None = None) -> dict[str, Any]:
+    return {
+        "server": task.key.server,
+        "id": task.key.task_id,
+        "state": task.state,
+        "seq": task.seq,
+        "final": task.state.is_final,
+        "history": [
+            {
+                "seq": update.seq,
+                "state": update.state,
+                "at": rfc3339(update.at),
+                "source": update.source,
+            }
+            for update in task.history
+        ],
+        **_present(
+            updated_at=_time(task.updated_at),
+            heard_at=_time(task.heard_at),
+            confirmed_at=_time(task.confirmed_at),
+            runs=None if run_ids is None else list(run_ids),
+        ),
+    }
+
+
+def shown_attempt(attempt: Attempt) -> dict[str, Any]:
+    answer = attempt.answer
+    return {
+        "at": rfc3339(attempt.at),
+        "webhook_id": attempt.webhook_id,
+        "attempt": attempt.number,
+        "updates": attempt.updates,
+        "verdict": attempt.verdict,
+        "latency_ms": round(answer.latency * 1000, 1),
+        **_present(status=answer.status, error=answer.error, answer=answer.body or None),
+    }
+
+
+def shown_server(server: Server) -> dict[str, Any]:
+    return {
+        "name": server.key,
+        "url": server.url,
+        "calls_back": server.calls_back,
+        "default": server.is_default,
+        "created_at": rfc3339(server.created_at),
+    }
+
+
+def _shown_sink(sink: Sink) -> dict[str, Any]:
+    if not isinstance(sink, HttpSink):
+        return {"type": "none"}
+    return {
+        "type": "http",
+        "url": sink.url,
+        "format": sink.format,
+        "header_names": sorted(sink.headers),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _present(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,161 @@
+"""Requests checked against the contract, with errors that name the field and the way out.
+
+Connexion's own validators answer with the whole offending value and its schema;
+these take their place through `validator_map` and are given the same schemas.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from connexion.decorators.validation import ParameterValidator, TypeValidationError, coerce_type
+from connexion.exceptions import UnsupportedMediaTypeProblem
+from connexion.json_schema import Draft4RequestValidator
+from connexion.utils import is_json_mimetype
+from jsonschema import Draft4Validator, ValidationError, draft4_format_checker
+
+from callback_service.domain.errors import ServiceError
+from callback_service.entrypoints.api import strict_json
+
+MAX_ERRORS = 10
+MAX_SHOWN = 120
+
+
+class InvalidRequest(ServiceError):
+    """The request breaks the contract; `errors` are pairs of field and reason."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in errors))
+        self.errors = errors
+
+
+class BodyValidator:
+    """Takes the place of Connexion's `RequestBodyValidator`, and of its arguments."""
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        consumes: Sequence[str],
+        api: Any,  # noqa: ARG002  Connexion passes it by position
+        is_null_value_valid: bool = False,  # noqa: FBT001, FBT002
+        validator: Any = None,  # noqa: ARG002
+        strict_validation: bool = False,  # noqa: ARG002, FBT001, FBT002
+    ) -> None:
+        self._validator = Draft4RequestValidator(schema, format_checker=draft4_format_checker)
+        self._consumes = consumes
+        # The contract marks a body that may be left out by `x-nullable`.
+        self._is_optional = is_null_value_valid
+
+    def __call__(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @functools.wraps(function)
+        def checked(request: Any) -> Any:
+            data = self._parsed(request)
+            errors = list(_problems(self._validator.iter_errors(data)))
+            if errors:
+                raise InvalidRequest(errors)
+            request.json_getter = lambda: data
+            return function(request)
+
+        return checked
+
+    def _parsed(self, request: Any) -> Any:
+        if not request.body:
+            if self._is_optional:
+                return {}
+            raise InvalidRequest([("body", "is missing; send a JSON object")])
+        if not _is_json(request.headers.get("Content-Type", "")):
+            raise UnsupportedMediaTypeProblem(
+                detail=f"send the body as Content-Type: {self._consumes[0]}"
+            )
+        try:
+            return strict_json.loads(request.body)
+        except strict_json.NotJson as error:
+            raise InvalidRequest([("body", str(error))]) from None
+
+
+class QueryValidator(ParameterValidator):  # type: ignore[misc]  # Connexion ships no types
+    """Connexion's `ParameterValidator` with reasons that fit into a sentence."""
+
+    @staticmethod
+    def validate_parameter(
+        parameter_type: str, value: Any, param: Mapping[str, Any], param_name: str | None = None
+    ) -> None:
+        name = param_name or param["name"]
+        if value is None:
+            if param.get("required"):
+                raise InvalidRequest([(name, "is missing")])
+            return
+        schema = param.get("schema", param)
+        try:
+            converted = coerce_type(param, value, parameter_type, name)
+        except TypeValidationError:
+            raise InvalidRequest([(name, f"must be of type {schema.get('type')}")]) from None
+        if isinstance(converted, float) and not math.isfinite(converted):
+            raise InvalidRequest([(name, "must be a finite number")])
+        validator = Draft4Validator(schema, format_checker=draft4_format_checker)
+        errors = [reason for _, reason in _problems(validator.iter_errors(converted))]
+        if errors:
+            raise InvalidRequest([(name, errors[0])])
+
+
+VALIDATORS = {"body": BodyValidator, "parameter": QueryValidator}
+
+
+def _is_json(content_type: str) -> bool:
+    try:
+        return bool(is_json_mimetype(content_type))
+    except ValueError:  # no slash in it
+        return False
+
+
+def _problems(errors: Iterable[ValidationError]) -> Iterable[tuple[str, str]]:
+    ordered = sorted(errors, key=lambda error: [str(part) for part in error.path])
+    for error in ordered[:MAX_ERRORS]:
+        path = [str(part)[:MAX_SHOWN] for part in error.path]
+        if error.validator == "required":
+            path += _missing(error)
+        yield ".".join(path) or "body", _reason(error)
+
+
+def _missing(error: ValidationError) -> list[str]:
+    absent = [name for name in error.validator_value if name not in error.instance]
+    # jsonschema reports each absent name in an error of its own, naming it first.
+    named = [name for name in absent if error.message.startswith(repr(name))]
+    return (named or absent)[:1]
+
+
+def _reason(error: ValidationError) -> str:
+    limit = error.validator_value
+    match error.validator:
+        case "required":
+            return "is missing"
+        case "enum":
+            return f"must be one of {', '.join(map(str, limit))}"
+        case "type":
+            return f"must be of type {limit}"
+        case "additionalProperties":
+            return _unknown_names(error)
+        case "minLength" | "minItems" | "minProperties":
+            return "must not be empty" if limit == 1 else f"must have at least {limit} entries"
+        case "maxLength":
+            return f"must have at most {limit} characters"
+        case "maxItems" | "maxProperties":
+            return f"must have at most {limit} entries"
+        case "minimum":
+            return f"must be at least {limit}"
+        case "maximum":
+            return f"must be at most {limit}"
+        case "pattern":
+            return "holds characters that are not allowed here (control characters, for one)"
+        case "format":
+            return f"must be a {limit}"
+        case "uniqueItems":
+            return "must not name anything twice"
+    return error.message[:MAX_SHOWN]
+
+
+def _unknown_names(error: ValidationError) -> str:
+    known = error.schema.get("properties", {})
+    unknown = sorted(str(name)[:MAX_SHOWN] for name in error.instance if name not in known)
+    return f"has no field {', '.join(unknown[:5])}; known are {', '.join(sorted(known))}"

@@ -1,0 +1,242 @@
+"""Telling a run what it is owed: under a lease, in order, in batches, each written down."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from callback_service.domain.delivery import (
+    Answer,
+    Attempt,
+    DeadLetter,
+    Item,
+    Span,
+    Verdict,
+    items_of,
+    items_within,
+    spans_of,
+    webhook_id,
+)
+from callback_service.domain.run import LEASE, Lease, Run
+from callback_service.domain.sink import Format, HttpSink, is_quiet
+from callback_service.domain.task import Task, TaskKey
+from callback_service.relay.ports import Clock, DeliveryLog, Runs, Sender, Tasks
+
+P = ParamSpec("P")
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+# Tasks in a batch. A format that takes a POST per update gets fewer, for what a
+# dying worker had told of a batch, but not written down, is told again.
+BATCH_TASKS = 500
+SINGLE_TASKS = 50
+
+
+@dataclass
+class _Telling:
+    """One batch on its way: what came of its items so far."""
+
+    run: Run
+    told: dict[TaskKey, int] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    def settle(self, items: Sequence[Item]) -> None:
+        for key, update, _ in items:
+            self.told[key] = max(update.seq, self.told.get(key, 0))
+
+    def rest(self, items: Sequence[Item]) -> list[Span]:
+        return spans_of(item for item in items if item.update.seq > self.told.get(item.key, 0))
+
+    @property
+    def has_stopped(self) -> bool:
+        return not self.run.is_active or self.run.next_attempt_at is not None
+
+
+class Deliverer:
+    """Delivers to one run at a time per call; many calls run side by side on one event loop.
+
+    The stores block, so they are called on `executor`. `held` names the runs
+    whose leases somebody must renew while their receivers take their time.
+    """
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        runs: Runs,
+        delivery_log: DeliveryLog,
+        sender: Sender,
+        clock: Clock,
+        chance: Callable[[], float],
+        holder: str,
+        executor: Executor,
+    ) -> None:
+        self._tasks = tasks
+        self._runs = runs
+        self._log = delivery_log
+        self._sender = sender
+        self._clock = clock
+        self._chance = chance
+        self._executor = executor
+        self.holder = holder
+        self.held: set[str] = set()
+
+    async def deliver(self, run_id: str) -> None:
+        """Tell the run everything it is owed and due; return when nothing is left to do now.
+
+        Looks again after each lease: a doorbell that rang while the lease was
+        held was turned away, and what it rang for may have come after the last look.
+        """
+        while run := await self._call(self._find_due, run_id):
+            batch = await self._call(self._next_batch, run)
+            if not batch and not run.rewind:
+                return
+            lease = Lease(run.lease.generation + 1, self.holder, self._clock.now() + LEASE)
+            now = self._clock.now()
+            if not await self._call(self._runs.claim, run, lease, spans_of(batch), now):
+                return
+            if not await self._under_lease(replace(run, lease=lease), batch):
+                log.warning("lease.lost", extra={"fields": {"run": run_id}})
+                return
+
+    async def _under_lease(self, run: Run, batch: list[Item]) -> bool:
+        self.held.add(run.id)
+        try:
+            if run.rewind:
+                await self._call(self._carry_out_rewind, run)
+                return await self._call(self._close, run, spans_of(batch))
+            while True:
+                telling = await self._tell(run, batch)
+                await self._call(self._write_down, telling)
+                run, rest = telling.run, telling.rest(batch)
+                # A short batch was all there was: end the lease, then look again.
+                if rest or telling.has_stopped or len(batch) < self._limit(run):
+                    return await self._call(self._close, run, rest)
+                batch = await self._call(self._next_batch, replace(run, batch=()))
+                if not await self._call(
+                    self._runs.keep, run.id, run.lease.generation, spans_of(batch)
+                ):
+                    return False
+                if not batch:
+                    return await self._call(self._close, run, [])
+        finally:
+            self.held.discard(run.id)
+
+    async def _tell(self, run: Run, batch: Sequence[Item]) -> _Telling:
+        telling = _Telling(run)
+        for part in _parts(run, batch):
+            await self._tell_part(telling, part)
+            if telling.has_stopped:
+                break
+        return telling
+
+    async def _tell_part(self, telling: _Telling, part: Sequence[Item]) -> None:
+        run, at = telling.run, self._clock.now()
+        message_id = webhook_id(run.id, part)
+        answer = await self._sender.send(run, run.sink, message_id, part, at)
+        telling.attempts.append(
+            Attempt(run.id, message_id, at, run.failures + 1, len(part), answer.verdict, answer)
+        )
+        if answer.blames_payload and len(part) > 1:
+            await self._tell_halves(telling, part)
+            return
+        now = self._clock.now()
+        telling.run = run.after(answer, now, self._chance())
+        if run.is_spent_by(answer):
+            reason = answer.describe()
+            telling.letters += [DeadLetter(run.id, item, reason, now) for item in part]
+        if answer.verdict is Verdict.TOLD or run.is_spent_by(answer):
+            telling.settle(part)
+
+    async def _tell_halves(self, telling: _Telling, part: Sequence[Item]) -> None:
+        """One update of a refused batch may be to blame: the others shall not share its fate."""
+        middle = len(part) // 2
+        for half in (part[:middle], part[middle:]):
+            await self._tell_part(telling, half)
+            if telling.has_stopped:
+                return
+
+    def _find_due(self, run_id: str) -> Run | None:
+        run = self._runs.find({run_id}).get(run_id)
+        return run if run and run.is_due(self._clock.now()) else None
+
+    def _next_batch(self, run: Run) -> list[Item]:
+        """What was being sent when it failed, as it was; else what is owed."""
+        if is_quiet(run.sink):
+            self._tasks.set_quiet(run.id, quiet=True)
+            return []
+        return self._open_batch(run) or self._owed(run)
+
+    def _open_batch(self, run: Run) -> list[Item]:
+        tasks = self._tasks.load([span.key for span in run.batch])
+        return [
+            item
+            for key, first, last in run.batch
+            if (task := tasks.get(key)) and run.id in task.runs
+            for item in items_within(task, first, last)
+            if item.update.seq > task.delivered.get(run.id, 0)
+        ]
+
+    def _owed(self, run: Run) -> list[Item]:
+        tasks = self._tasks.owed_to(run.id, self._limit(run))
+        # A mark that came with a newer update leaves a debt that is none.
+        settled = {task.key: task.seq for task in tasks if not task.updates_for(run.id)}
+        if settled:
+            self._tasks.mark_told(run.id, settled)
+        return [item for task in tasks for item in items_of(task, run.id)]
+
+    def _limit(self, run: Run) -> int:
+        return BATCH_TASKS if _takes_batches(run) else SINGLE_TASKS
+
+    def _carry_out_rewind(self, run: Run) -> None:
+        if run.rewind:
+            self._tasks.rewind(run.id, run.rewind)
+            self._runs.rewound(run.id, run.lease.generation)
+
+    def _write_down(self, telling: _Telling) -> None:
+        # The letters first: a worker that dies here tells again, and forgets nothing.
+        if telling.letters:
+            self._log.bury(telling.letters)
+        if telling.told:
+            self._tasks.mark_told(telling.run.id, telling.told)
+        self._log.add(telling.attempts)
+        for attempt in telling.attempts:
+            _log_attempt(attempt)
+
+    def _close(self, run: Run, rest: Sequence[Span]) -> bool:
+        return self._runs.close(run, run.lease.generation, batch=rest)
+
+    async def _call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, partial(work, *args, **kwargs))
+
+
+def _takes_batches(run: Run) -> bool:
+    return not isinstance(run.sink, HttpSink) or run.sink.format is Format.BATCH
+
+
+def _parts(run: Run, batch: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    if _takes_batches(run):
+        yield batch
+        return
+    for item in batch:
+        yield [item]
+
+
+def _log_attempt(attempt: Attempt) -> None:
+    answer: Answer = attempt.answer
+    fields = {
+        "run": attempt.run_id,
+        "webhook_id": attempt.webhook_id,
+        "attempt": attempt.number,
+        "updates": attempt.updates,
+        "verdict": str(attempt.verdict),
+        "status": answer.status,
+        "error": answer.error,
+        "latency_ms": round(answer.latency * 1000, 1),
+    }
+    # A receiver that is down is an outcome, not an error of this service.
+    log.info("delivery.attempted", extra={"fields": fields})

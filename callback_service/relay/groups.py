@@ -1,0 +1,70 @@
+"""Group commit: whoever comes while a write is on its way forms the next group."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# Bounds what one write carries; what is over it forms the group after.
+GROUP_LIMIT = 256
+
+
+class _Ticket(Generic[T]):
+    """One caller's item; it is woken when the item is worked off, or to lead a group."""
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.woken = threading.Event()
+        self.is_done = False
+        self.error: BaseException | None = None
+
+    def end(self, error: BaseException | None = None) -> None:
+        self.is_done, self.error = True, error
+        self.woken.set()
+
+
+class Groups(Generic[T]):
+    """Runs `work` on groups of items, one group at a time, in the callers' own threads.
+
+    There is no waiting window: an item that comes alone is worked off at once.
+    `work` answers by item: None, or the error that its caller shall see.
+    """
+
+    def __init__(self, work: Callable[[Sequence[T]], Sequence[Exception | None]]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._waiting: list[_Ticket[T]] = []
+        self._is_led = False
+
+    def submit(self, item: T) -> None:
+        """Return when the item's group is worked off; raise what went wrong with it."""
+        ticket = _Ticket(item)
+        with self._lock:
+            self._waiting.append(ticket)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            ticket.woken.wait()
+        if not ticket.is_done:
+            self._lead()
+        if ticket.error:
+            raise ticket.error
+
+    def _lead(self) -> None:
+        with self._lock:
+            group, self._waiting = self._waiting[:GROUP_LIMIT], self._waiting[GROUP_LIMIT:]
+        try:
+            errors = self._work([ticket.item for ticket in group])
+            for ticket, error in zip(group, errors, strict=True):
+                ticket.end(error)
+        except BaseException as error:  # noqa: BLE001  every caller must be answered; each raises it
+            for ticket in group:
+                ticket.end(error)
+        finally:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._is_led = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].woken.set()

@@ -1,0 +1,213 @@
+"""Runs come, change and go."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from callback_service.domain.addresses import AddressPolicy
+from callback_service.domain.capability import (
+    Capability,
+    hash_token,
+    new_callback_token,
+    new_run_id,
+    new_secret,
+)
+from callback_service.domain.errors import Conflict, Unavailable, Unknown
+from callback_service.domain.retry import RetryPolicy
+from callback_service.domain.run import Rewind, Run, RunStatus
+from callback_service.domain.sink import HttpSink, NoSink, Sink, check_http_sink, is_quiet
+from callback_service.domain.task import TaskKey
+from callback_service.relay.ports import Clock, Doorbell, Runs, Tasks
+from callback_service.relay.record import Recorder, Step
+from callback_service.relay.servers import ServerRegistry
+
+DEFAULT_LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTask:
+    """A task as callers name it; without a server it is on the run's own."""
+
+    id: str
+    server: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a caller says of a new run."""
+
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    server: str | None = None
+    sink: Sink = field(default_factory=NoSink)
+    tasks: Sequence[NamedTask] = ()
+    lifetime: timedelta = DEFAULT_LIFETIME
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What is shown once: the callback token, and the secret that deliveries are signed with."""
+
+    token: str
+    secret: str
+
+
+class Registrar:
+    """Every method that takes a run id raises `Unknown` where the owner has no such run."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        tasks: Tasks,
+        servers: ServerRegistry,
+        recorder: Recorder,
+        doorbell: Doorbell,
+        clock: Clock,
+        policy: AddressPolicy,
+    ) -> None:
+        self._runs = runs
+        self._tasks = tasks
+        self._servers = servers
+        self._recorder = recorder
+        self._doorbell = doorbell
+        self._clock = clock
+        self._policy = policy
+
+    def register(self, owner: str, wanted: Registration) -> tuple[Run, Keys]:
+        """Raises `InvalidInput` naming the field that cannot be taken."""
+        self._check_sink(wanted.sink)
+        server = self._servers.resolve(wanted.server)
+        now, run_id = self._clock.now(), new_run_id()
+        keys = Keys(new_callback_token(run_id), new_secret())
+        run = Run(
+            id=run_id,
+            owner=owner,
+            server=server,
+            name=wanted.name,
+            tags=wanted.tags,
+            sink=wanted.sink,
+            retry=wanted.retry,
+            secrets=(Capability(keys.secret),),
+            tokens=(Capability(hash_token(keys.token)),),
+            created_at=now,
+            expires_at=now + wanted.lifetime,
+        )
+        task_keys = self._task_keys(run, wanted.tasks)
+        self._runs.add(run)
+        self._join(run, task_keys)
+        return run, keys
+
+    def find(self, owner: str, run_id: str) -> Run:
+        run = self._runs.find({run_id}).get(run_id)
+        if run is None or run.owner != owner or not run.is_open(self._clock.now()):
+            raise Unknown(f"there is no run {run_id!r} of yours; it may have expired")
+        return run
+
+    def add_tasks(self, owner: str, run_id: str, tasks: Sequence[NamedTask]) -> list[TaskKey]:
+        run = self.find(owner, run_id)
+        keys = self._task_keys(run, tasks)
+        self._join(run, keys)
+        return keys
+
+    def change(
+        self,
+        owner: str,
+        run_id: str,
+        fields: Mapping[str, object],
+        lifetime: timedelta | None = None,
+    ) -> Run:
+        """Set fields of the run (`name`, `tags`, `sink`, `retry`), or its end from now on."""
+        run = self.find(owner, run_id)
+        sink = fields.get("sink")
+        if isinstance(sink, HttpSink):
+            self._check_sink(sink)
+        changes = dict(fields)
+        if lifetime is not None:
+            changes["expires_at"] = self._clock.now() + lifetime
+        self._runs.change(run_id, changes)
+        if isinstance(sink, NoSink | HttpSink) and is_quiet(sink) != is_quiet(run.sink):
+            self._tasks.set_quiet(run_id, quiet=is_quiet(sink))
+        # A new address deserves a look now, not when the old one's schedule says so.
+        if sink is not None and run.status is RunStatus.ACTIVE:
+            self._runs.resume(run_id)
+        self._doorbell.ring({run_id})
+        return self.find(owner, run_id)
+
+    def pause(self, owner: str, run_id: str) -> Run:
+        run = self.find(owner, run_id)
+        if run.status is RunStatus.GONE:
+            raise Conflict("the receiver answered 410 Gone; resume the run to try it again")
+        self._runs.change(run_id, {"status": RunStatus.PAUSED})
+        return self.find(owner, run_id)
+
+    def resume(self, owner: str, run_id: str) -> Run:
+        self.find(owner, run_id)
+        self._runs.resume(run_id)
+        self._doorbell.ring({run_id})
+        return self.find(owner, run_id)
+
+    def redeliver(self, owner: str, run_id: str, rewind: Rewind) -> Run:
+        """Ask for updates to be told again; the deliverer does it under its lease."""
+        run = self.find(owner, run_id)
+        if is_quiet(run.sink):
+            raise Conflict("the run has no sink to deliver to; read its updates instead")
+        fields = {"rewind": rewind, "next_attempt_at": None, "failures": 0}
+        self._runs.change(run_id, fields)
+        self._doorbell.ring({run_id})
+        return self.find(owner, run_id)
+
+    def rotate(self, owner: str, run_id: str, overlap: timedelta) -> Keys:
+        """Make new keys; the ones before them stay valid for `overlap`."""
+        run = self.find(owner, run_id)
+        now = self._clock.now()
+        keys = Keys(new_callback_token(run_id), new_secret())
+        tokens = _replaced(run.tokens, Capability(hash_token(keys.token)), now + overlap)
+        secrets = _replaced(run.secrets, Capability(keys.secret), now + overlap)
+        self._runs.change(
+            run_id,
+            {
+                "tokens": tuple(one for one in tokens if one.is_valid(now)),
+                "secrets": tuple(one for one in secrets if one.is_valid(now)),
+            },
+        )
+        return keys
+
+    def delete(self, owner: str, run_id: str) -> None:
+        self.find(owner, run_id)
+        self._runs.change(run_id, {"status": RunStatus.ENDING})
+        try:
+            self._tasks.leave(run_id)
+            self._runs.remove(run_id)
+        except Unavailable:
+            # It is ended for its owner and for senders; the next expiry tick tidies up.
+            return
+
+    def _check_sink(self, sink: Sink) -> None:
+        if isinstance(sink, HttpSink):
+            check_http_sink(sink, self._policy)
+
+    def _task_keys(self, run: Run, tasks: Iterable[NamedTask]) -> list[TaskKey]:
+        servers = {None: run.server}
+        for index, task in enumerate(tasks):
+            if task.server not in servers:
+                field_name = f"tasks.{index}.server"
+                servers[task.server] = self._servers.resolve(task.server, field_name)
+        return [TaskKey(run.owner, servers[task.server], task.id) for task in tasks]
+
+    def _join(self, run: Run, keys: Iterable[TaskKey]) -> None:
+        now, quiet = self._clock.now(), is_quiet(run.sink)
+        steps = [Step(key, lambda task: task.join(run.id, now, quiet=quiet)) for key in keys]
+        if steps:
+            self._recorder.record(steps)
+
+
+def _replaced(
+    held: Iterable[Capability], new: Capability, until: datetime
+) -> list[Capability]:
+    """The new one first, for it is the one that counts; the others end at `until` at the latest."""
+    ending = [
+        replace(one, expires_at=min(until, one.expires_at) if one.expires_at else until)
+        for one in held
+    ]
+    return [new, *ending]

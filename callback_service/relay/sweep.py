@@ -1,0 +1,86 @@
+"""What happens by the clock: rings that were lost, runs that are over, records that are old."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from callback_service.relay.ports import Clock, DeliveryLog, Doorbell, Runs, Tasks, Ticks
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY = timedelta(seconds=1)
+EXPIRE_EVERY = timedelta(seconds=10)
+ENDED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long records are kept that nobody is owed."""
+
+    tasks: timedelta
+    deliveries: timedelta
+
+
+class Sweeper:
+    """Rings again for whatever is owed and due: what the broker lost, and retries whose time came."""
+
+    def __init__(self, tasks: Tasks, runs: Runs, doorbell: Doorbell, clock: Clock) -> None:
+        self._tasks = tasks
+        self._runs = runs
+        self._doorbell = doorbell
+        self._clock = clock
+
+    def sweep(self) -> None:
+        creditors = self._tasks.creditors() | self._runs.rewinding()
+        if not creditors:
+            return
+        self._doorbell.ring(self._runs.due(creditors, self._clock.now()))
+        # A callback that raced the end of its run may have put it on a task again.
+        for run_id in self._runs.missing(creditors):
+            self._tasks.leave(run_id)
+
+
+class Expirer:
+    """Ends runs whose time is over or that were deleted, and forgets old records."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        runs: Runs,
+        delivery_log: DeliveryLog,
+        clock: Clock,
+        retention: Retention,
+    ) -> None:
+        self._tasks = tasks
+        self._runs = runs
+        self._log = delivery_log
+        self._clock = clock
+        self._retention = retention
+
+    def expire(self) -> None:
+        now = self._clock.now()
+        for run_id in self._runs.ended(now, ENDED_AT_ONCE):
+            self._tasks.leave(run_id)
+            self._runs.remove(run_id)
+            log.info("run.ended", extra={"fields": {"run": run_id}})
+        self._log.forget(now - self._retention.deliveries)
+        self._tasks.forget(now - self._retention.tasks)
+
+
+class Tick:
+    """Work that every worker offers to do, and one does: whoever claims it first."""
+
+    def __init__(
+        self, name: str, every: timedelta, work: Callable[[], None], ticks: Ticks, clock: Clock
+    ) -> None:
+        self.every = every
+        self._name = name
+        self._work = work
+        self._ticks = ticks
+        self._clock = clock
+
+    def offer(self) -> None:
+        now = self._clock.now()
+        if self._ticks.claim(self._name, now, now + self.every):
+            self._work()

@@ -1,0 +1,95 @@
+"""What runs and clients read: updates from a cursor on, one task, many states."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from callback_service.domain.delivery import Item
+from callback_service.domain.errors import CursorExpired, Unknown
+from callback_service.domain.feed import Place
+from callback_service.domain.run import Run
+from callback_service.domain.states import State
+from callback_service.domain.task import Task, TaskKey
+from callback_service.relay.ports import Clock, Tasks
+from callback_service.relay.record import run_topic, task_topic
+from callback_service.relay.watch import Watch
+
+HEARTBEAT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Updates of a run, and the cursor behind them."""
+
+    items: Sequence[Item]
+    cursor: str
+
+
+class Reader:
+    """Answers at once, or waits until there is something to answer."""
+
+    def __init__(self, tasks: Tasks, watch: Watch, clock: Clock, retention: timedelta) -> None:
+        self._tasks = tasks
+        self._watch = watch
+        self._clock = clock
+        self._retention = retention
+
+    def updates(self, run: Run, cursor: str | None, limit: int, wait: float = 0) -> Page:
+        """The updates after the cursor; none yet: wait so many seconds for one.
+
+        Raises `InvalidInput` for a cursor that is none, `CursorExpired` for one
+        that points before what is kept.
+        """
+        place = self._place(cursor)
+        pages: list[Page] = []
+
+        def is_answered() -> bool:
+            pages.append(self._page(run, place, limit))
+            return bool(pages[-1].items)
+
+        self._watch.until(run_topic(run.id), wait, is_answered)
+        return pages[-1]
+
+    def stream(self, run: Run, cursor: str | None, limit: int) -> Iterator[Page]:
+        """Pages for ever; an empty one where nothing happened for `HEARTBEAT` seconds."""
+        while True:
+            page = self.updates(run, cursor, limit, HEARTBEAT)
+            cursor = page.cursor
+            yield page
+
+    def task(self, key: TaskKey, known: State | None, wait: float = 0) -> Task:
+        """The task; while its state is `known`, wait so many seconds for another.
+
+        Raises `Unknown` for a task that nobody told of and no run follows.
+        """
+        found: list[Task | None] = []
+
+        def is_answered() -> bool:
+            found.append(self._tasks.load([key]).get(key))
+            return found[-1] is None or found[-1].state != known
+
+        self._watch.until(task_topic(key), wait if known else 0, is_answered)
+        task = found[-1]
+        if task is None:
+            raise Unknown(f"no task {key.task_id!r} on server {key.server!r} is known to you")
+        return task
+
+    def states(self, keys: Sequence[TaskKey]) -> dict[TaskKey, State]:
+        return self._tasks.states(keys)
+
+    def _place(self, cursor: str | None) -> Place:
+        if not cursor:
+            return Place()
+        place = Place.decode(cursor)
+        begins = Place().since
+        if begins < place.since < self._clock.now() - self._retention:
+            raise CursorExpired("the cursor is older than what is kept; list again without it")
+        return place
+
+    def _page(self, run: Run, place: Place, limit: int) -> Page:
+        # As many more as were shown before: else a page of those would end the reading.
+        read = self._tasks.changed_for(
+            run.id, place.since, place.after, limit + len(place.seen)
+        )
+        items = [item for task in read for item in place.new_items(task, run.id)]
+        return Page(items, place.moved(read, self._clock.now()).encode())

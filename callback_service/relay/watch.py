@@ -1,0 +1,95 @@
+"""Clients that wait: one look at the store per interval for all of them, none while nobody waits."""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from callback_service.domain.errors import Unavailable
+from callback_service.domain.task import TaskKey
+from callback_service.relay.ports import Clock, Tasks
+from callback_service.relay.record import run_topic, task_topic
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.2
+# A change may become visible a little after its stamp: look back that far each time.
+LOOK_BACK = timedelta(seconds=3)
+
+
+class Watch:
+    """Wakes waiters: at once for what this process wrote, else at the next look."""
+
+    def __init__(self, tasks: Tasks, clock: Clock) -> None:
+        self._tasks = tasks
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiters: dict[str, set[threading.Event]] = defaultdict(set)
+        self._is_looking = False
+
+    def notify(self, topics: Iterable[str]) -> None:
+        with self._lock:
+            for topic in topics:
+                for event in self._waiters.get(topic, ()):
+                    event.set()
+
+    def until(self, topic: str, seconds: float, is_answered: Callable[[], bool]) -> None:
+        """Return as soon as `is_answered`, which is asked after each change, or the time is over."""
+        if seconds <= 0:
+            is_answered()
+            return
+        deadline = time.monotonic() + seconds
+        # Waiting begins before the first question: a change between the two wakes.
+        with self._waiting(topic) as event:
+            while not is_answered():
+                left = deadline - time.monotonic()
+                if left <= 0 or not event.wait(left):
+                    return
+                event.clear()
+
+    @contextmanager
+    def _waiting(self, topic: str) -> Iterator[threading.Event]:
+        event = threading.Event()
+        with self._lock:
+            self._waiters[topic].add(event)
+            starts, self._is_looking = not self._is_looking, True
+        if starts:
+            threading.Thread(target=self._look, name="watch", daemon=True).start()
+        try:
+            yield event
+        finally:
+            with self._lock:
+                self._waiters[topic].discard(event)
+                if not self._waiters[topic]:
+                    del self._waiters[topic]
+
+    def _look(self) -> None:
+        since = self._clock.now() - LOOK_BACK
+        seen: dict[TaskKey, int] = {}
+        while self._somebody_waits():
+            time.sleep(LOOK_EVERY)
+            try:
+                since, seen = self._look_once(since, seen)
+            except Unavailable as error:
+                log.warning("watch.blind", extra={"fields": {"error": str(error)}})
+
+    def _look_once(
+        self, since: datetime, seen: dict[TaskKey, int]
+    ) -> tuple[datetime, dict[TaskKey, int]]:
+        now = self._clock.now()
+        changed = self._tasks.changed_since(since)
+        self.notify(
+            topic
+            for key, rev, runs in changed
+            if seen.get(key) != rev
+            for topic in (task_topic(key), *map(run_topic, runs))
+        )
+        return now - LOOK_BACK, {key: rev for key, rev, _ in changed}
+
+    def _somebody_waits(self) -> bool:
+        with self._lock:
+            self._is_looking = bool(self._waiters)
+            return self._is_looking
