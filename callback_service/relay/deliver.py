@@ -194,7 +194,7 @@ class Deliverer:
     def _carry_out_rewind(self, run: Run) -> None:
         if run.rewind:
             self._tasks.rewind(run.id, run.rewind)
-            self._runs.rewound(run.id, run.lease.generation)
+            self._runs.rewound(run.id, run.lease.generation, run.rewind)
 
     def _write_down(self, telling: _Telling) -> None:
         # The letters first: a worker that dies here tells again, and forgets nothing.

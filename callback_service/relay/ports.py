@@ -95,10 +95,14 @@ class Runs(Protocol):
     def find(self, run_ids: Collection[str]) -> dict[str, Run]: ...
 
     def list(self, wanted: RunFilter, after: str | None, limit: int) -> list[Run]:
-        """Newest first; `after` is the id of the last one of the page before."""
+        """Newest first; `after` is the id of the last one of the page before.
+
+        Those that are ending are left out, unless asked for. Raises
+        `CursorExpired` where the run `after` is gone.
+        """
 
     def change(self, run_id: str, fields: Mapping[str, object]) -> None:
-        """Set fields of `Run` that the deliverer does not write (not lease, batch, failures)."""
+        """Set fields of `Run` other than `lease` and `batch`; a run that is ending stays as it is."""
 
     def resume(self, run_id: str) -> None:
         """Make active, due now, with all attempts before it."""
@@ -120,13 +124,13 @@ class Runs(Protocol):
     def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> bool:
         """Write how the telling stands and end the lease; False where the lease was lost."""
 
-    def rewound(self, run_id: str, generation: int) -> None:
-        """Strike the rewind that was carried out."""
+    def rewound(self, run_id: str, generation: int, rewind: Rewind) -> None:
+        """Strike the rewind that was carried out, unless another was asked for meanwhile."""
 
     def rewinding(self) -> set[str]:
         """The runs that asked for a rewind which was not carried out yet."""
 
-    def ended(self, now: datetime, limit: int) -> list[str]:
+    def ended(self, now: datetime, limit: int) -> Sequence[str]:
         """Runs that are expired or deleted and still there."""
 
     def remove(self, run_id: str) -> None: ...

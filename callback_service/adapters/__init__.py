@@ -1,0 +1,1 @@
+"""How we reach the world: one library in each."""

@@ -1,0 +1,1 @@
+"""What is kept: MongoDB, or a database that speaks as it does."""

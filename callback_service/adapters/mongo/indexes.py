@@ -1,0 +1,44 @@
+"""The indexes that the queries of this package need. None of them is unique: they make it fast.
+
+What must be unique is an `_id`, so nothing is wrong while an index is still missing.
+"""
+
+from typing import Final
+
+from pymongo import ASCENDING as UP
+from pymongo import DESCENDING as DOWN
+from pymongo import IndexModel
+from pymongo.database import Database
+
+from callback_service.adapters.mongo.documents import Document
+
+INDEXES: Final = {
+    "tasks": (
+        # What a run is owed, longest unchanged first; and who is owed anything at all.
+        IndexModel([("owed", UP), ("updated_at", UP), ("_id", UP)]),
+        IndexModel([("runs", UP), ("updated_at", UP), ("_id", UP)]),
+        IndexModel([("runs", UP), ("_id", UP)]),
+        IndexModel([("updated_at", UP)]),
+        IndexModel([("heard_at", UP)]),
+    ),
+    "runs": (
+        IndexModel([("owner", UP), ("created_at", DOWN), ("_id", DOWN)]),
+        IndexModel([("status", UP), ("expires_at", UP)]),
+        IndexModel([("expires_at", UP)]),
+        IndexModel([("rewind.asked", UP)]),
+    ),
+    "deliveries": (
+        IndexModel([("run_id", UP), ("at", DOWN), ("_id", DOWN)]),
+        IndexModel([("at", UP)]),
+    ),
+    "dead_letters": (
+        IndexModel([("run_id", UP)]),
+        IndexModel([("at", UP)]),
+    ),
+}
+
+
+def ensure_indexes(database: Database[Document]) -> None:
+    """Create what is missing; raises `PyMongoError` where the database cannot be reached."""
+    for collection, models in INDEXES.items():
+        database[collection].create_indexes(list(models))

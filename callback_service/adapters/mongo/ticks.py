@@ -1,0 +1,27 @@
+"""Claims of recurring work in MongoDB."""
+
+from datetime import datetime
+
+from pymongo.errors import DuplicateKeyError
+
+from callback_service.adapters.mongo.connection import Connection
+
+
+class MongoTicks:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        # A lost claim costs doing the work twice.
+        self._ticks = connection.light["ticks"]
+
+    def claim(self, name: str, now: datetime, next_at: datetime) -> bool:
+        with self._connection.guarded():
+            try:
+                self._ticks.update_one(
+                    {"_id": name, "next_at": {"$lte": now}},
+                    {"$set": {"next_at": next_at}},
+                    upsert=True,
+                )
+            except DuplicateKeyError:
+                # It is there and not due, so the upsert found nothing and could add nothing.
+                return False
+        return True
