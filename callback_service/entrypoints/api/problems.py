@@ -5,7 +5,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from connexion.exceptions import ExtraParameterProblem, ProblemException
+from connexion.exceptions import ProblemException
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
@@ -56,7 +56,6 @@ def problem(
 def register(app: Flask) -> None:
     """Answer every error of the service and of its frameworks by a problem."""
     app.register_error_handler(errors.ServiceError, _from_service)
-    app.register_error_handler(ExtraParameterProblem, _from_extra_parameter)
     app.register_error_handler(ProblemException, _from_connexion)
     app.register_error_handler(HTTPException, _from_werkzeug)
     app.register_error_handler(Exception, _from_bug)
@@ -74,13 +73,6 @@ def _from_service(error: errors.ServiceError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
         log.warning("request.unavailable", extra={"fields": {"error": str(error)}})
     return problem(status, str(error), fields, headers)
-
-
-def _from_extra_parameter(error: ExtraParameterProblem) -> Response:
-    names = sorted({*error.extra_query_params, *error.extra_formdata_params})
-    reason = "is not a parameter of this operation; see /ui/"
-    fields = [(name[:120], reason) for name in names[:10]]
-    return problem(400, "; ".join(f"{name}: {reason}" for name, reason in fields), fields)
 
 
 def _from_connexion(error: ProblemException) -> Response:

@@ -4,11 +4,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
-from flask import request
+from flask import Response, current_app, request
 
 from callback_service.domain.errors import InvalidInput
 from callback_service.domain.run import Run
-from callback_service.domain.task import TaskKey
 from callback_service.entrypoints.access import Role, caller, needs
 from callback_service.entrypoints.api.paging import last_of, page_token
 from callback_service.entrypoints.api.read import (
@@ -18,7 +17,12 @@ from callback_service.entrypoints.api.read import (
     read_tasks,
 )
 from callback_service.entrypoints.api.services import services
-from callback_service.entrypoints.api.shown import shown_attempt, shown_run, shown_task
+from callback_service.entrypoints.api.shown import (
+    shown_attempt,
+    shown_run,
+    shown_states,
+    shown_task,
+)
 from callback_service.relay.ports import RunFilter
 from callback_service.relay.register import Keys
 
@@ -36,15 +40,10 @@ def register_run(body: Json) -> tuple[Json, int, dict[str, str]]:
 def list_runs(
     page_size: int,
     name_prefix: str = "",
-    tag_key: list[str] | None = None,
-    tag_value: list[str] | None = None,
     status: str | None = None,
     page_token: str | None = None,
 ) -> Json:
-    if len(tag_value or ()) > len(tag_key or ()):
-        raise InvalidInput("tag_value", "has no `tag_key` at the same place")
-    tags = tuple(zip_longest(tag_key or (), tag_value or (), fillvalue=""))
-    wanted = RunFilter(caller().owner, name_prefix, tags, status)
+    wanted = RunFilter(caller().owner, name_prefix, _read_tags(), status)
     runs = services().runs.list(wanted, last_of(page_token), page_size)
     return _page("runs", [shown_run(run) for run in runs], page_size, [run.id for run in runs])
 
@@ -68,9 +67,9 @@ def change_run(run_id: str, body: Json) -> Json:
 
 
 @needs(Role.USER)
-def delete_run(run_id: str) -> tuple[None, int]:
+def delete_run(run_id: str) -> Response:
     services().registrar.delete(caller().owner, run_id)
-    return None, 204
+    return Response(status=204)
 
 
 @needs(Role.USER)
@@ -106,7 +105,7 @@ def list_run_tasks(run_id: str, page_size: int, page_token: str | None = None) -
 @needs(Role.USER)
 def add_run_tasks(run_id: str, body: Json) -> Json:
     keys = services().registrar.add_tasks(caller().owner, run_id, read_tasks(body["tasks"]))
-    return {"tasks": [shown_task(task) for task in _in_order(keys)]}
+    return shown_states(keys, services().reader.states(keys))
 
 
 @needs(Role.READ)
@@ -122,9 +121,12 @@ def _find(run_id: str) -> Run:
     return services().registrar.find(caller().owner, run_id)
 
 
-def _in_order(keys: list[TaskKey]) -> list[Any]:
-    known = services().tasks.load(keys)
-    return [known[key] for key in keys if key in known]
+def _read_tags() -> tuple[tuple[str, str], ...]:
+    # As they were sent: Connexion would divide a value at its commas.
+    keys, values = request.args.getlist("tag_key"), request.args.getlist("tag_value")
+    if len(values) > len(keys):
+        raise InvalidInput("tag_value", "has no `tag_key` at the same place")
+    return tuple(zip_longest(keys, values, fillvalue=""))
 
 
 def _page(plural: str, shown: list[Json], page_size: int, keys: list[str]) -> Json:
@@ -135,7 +137,7 @@ def _page(plural: str, shown: list[Json], page_size: int, keys: list[str]) -> Js
 
 
 def _shown_keys(keys: Keys) -> Json:
-    base = services().public_url or request.host_url
+    base = current_app.extensions["public_url"] or request.host_url
     return {"callback_url": f"{base.rstrip('/')}/callbacks/{keys.token}", "secret": keys.secret}
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from flask import Response
+
 from callback_service.domain.server import CallsBack
 from callback_service.entrypoints.access import Role, needs
 from callback_service.entrypoints.api.services import services
@@ -44,6 +46,6 @@ def change_server(server: str, body: Json) -> Json:
 
 
 @needs(Role.ADMIN)
-def delete_server(server: str) -> tuple[None, int]:
+def delete_server(server: str) -> Response:
     services().servers.remove(server)
-    return None, 204
+    return Response(status=204)

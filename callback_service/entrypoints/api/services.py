@@ -1,7 +1,6 @@
 """What controllers call: the relay as it was wired for this process."""
 
-from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from flask import current_app
 
@@ -13,8 +12,7 @@ from callback_service.relay.servers import ServerRegistry
 from callback_service.relay.updates import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(Protocol):
     """The relay of an API process."""
 
     receiver: Receiver
@@ -25,7 +23,6 @@ class Services:
     runs: Runs
     tasks: Tasks
     delivery_log: DeliveryLog
-    public_url: str | None
 
 
 def services() -> Services:

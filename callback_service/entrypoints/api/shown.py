@@ -1,6 +1,6 @@
 """Values of the domain in the contract's words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,8 @@ from callback_service.domain.delivery import Attempt
 from callback_service.domain.run import Run
 from callback_service.domain.server import Server
 from callback_service.domain.sink import HttpSink, Sink
-from callback_service.domain.task import Task
+from callback_service.domain.states import State
+from callback_service.domain.task import Task, TaskKey
 from callback_service.domain.wording import rfc3339
 
 
@@ -55,6 +56,15 @@ def shown_task(task: Task, run_ids: Iterable[str] | None = None) -> dict[str, An
             confirmed_at=_time(task.confirmed_at),
             runs=None if run_ids is None else list(run_ids),
         ),
+    }
+
+
+def shown_states(keys: Iterable[TaskKey], known: Mapping[TaskKey, State]) -> dict[str, Any]:
+    return {
+        "states": [
+            {"server": key.server, "id": key.task_id, "state": known.get(key, State.UNKNOWN)}
+            for key in keys
+        ]
     }
 
 

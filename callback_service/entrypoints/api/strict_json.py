@@ -13,6 +13,8 @@ def loads(body: bytes) -> Any:
     try:
         text = body.decode()
         data = json.loads(text, parse_constant=_refuse)
+    except NotJson:
+        raise
     except UnicodeDecodeError as error:
         raise NotJson(f"is not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:

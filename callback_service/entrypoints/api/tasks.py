@@ -6,7 +6,7 @@ from callback_service.domain.states import State
 from callback_service.domain.task import TaskKey
 from callback_service.entrypoints.access import Role, caller, needs
 from callback_service.entrypoints.api.services import services
-from callback_service.entrypoints.api.shown import shown_task
+from callback_service.entrypoints.api.shown import shown_states, shown_task
 
 
 @needs(Role.READ)
@@ -23,10 +23,4 @@ def list_states(body: dict[str, Any]) -> dict[str, Any]:
     keys = [
         TaskKey(caller().owner, one.get("server", default), one["id"]) for one in body["tasks"]
     ]
-    known = services().reader.states(keys)
-    return {
-        "states": [
-            {"server": key.server, "id": key.task_id, "state": known.get(key, State.UNKNOWN)}
-            for key in keys
-        ]
-    }
+    return shown_states(keys, services().reader.states(keys))

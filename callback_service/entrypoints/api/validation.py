@@ -38,14 +38,14 @@ class BodyValidator:
         schema: Mapping[str, Any],
         consumes: Sequence[str],
         api: Any,  # noqa: ARG002  Connexion passes it by position
-        is_null_value_valid: bool = False,  # noqa: FBT001, FBT002
+        is_null_value_valid: bool = False,  # noqa: ARG002, FBT001, FBT002
         validator: Any = None,  # noqa: ARG002
         strict_validation: bool = False,  # noqa: ARG002, FBT001, FBT002
     ) -> None:
         self._validator = Draft4RequestValidator(schema, format_checker=draft4_format_checker)
         self._consumes = consumes
-        # The contract marks a body that may be left out by `x-nullable`.
-        self._is_optional = is_null_value_valid
+        # The contract gives a body that may be left out a default.
+        self._default = schema.get("default")
 
     def __call__(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @functools.wraps(function)
@@ -61,8 +61,8 @@ class BodyValidator:
 
     def _parsed(self, request: Any) -> Any:
         if not request.body:
-            if self._is_optional:
-                return {}
+            if self._default is not None:
+                return self._default
             raise InvalidRequest([("body", "is missing; send a JSON object")])
         if not _is_json(request.headers.get("Content-Type", "")):
             raise UnsupportedMediaTypeProblem(
@@ -76,6 +76,14 @@ class BodyValidator:
 
 class QueryValidator(ParameterValidator):  # type: ignore[misc]  # Connexion ships no types
     """Connexion's `ParameterValidator` with reasons that fit into a sentence."""
+
+    def validate_query_parameter_list(self, request: Any) -> set[str]:
+        unknown = sorted(super().validate_query_parameter_list(request))[:MAX_ERRORS]
+        if unknown:
+            known = [param["name"] for param in self.parameters.get("query", [])]
+            reason = f"is not a parameter here; known are {', '.join(known) or 'none'}"
+            raise InvalidRequest([(name[:MAX_SHOWN], reason) for name in unknown])
+        return set()
 
     @staticmethod
     def validate_parameter(

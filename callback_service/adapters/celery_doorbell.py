@@ -1,0 +1,112 @@
+"""Doorbells through Celery: gathered for a moment, and never in anybody's way."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from celery import Celery
+
+from callback_service.domain.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+DELIVER = "callback_service.deliver"
+# Runs per message: few enough to spread over workers, many enough to be cheap.
+RUNS_PER_MESSAGE = 20
+# After a failure the broker is left alone for so many seconds; the sweeper rings meanwhile.
+PAUSE = 1.0
+
+
+def configure(celery: Celery, folder: str | None) -> None:
+    """The options of the API's and the workers' Celery alike."""
+    celery.conf.update(
+        # A doorbell that a worker took and died with is rung again.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # What waits, waits at the broker, for whichever worker is free.
+        worker_prefetch_multiplier=1,
+        # Nobody asks what came of a doorbell.
+        task_ignore_result=True,
+        # A callback must not wait for a broker that is away.
+        broker_connection_timeout=2,
+        # A worker never gives up: brokers come back.
+        broker_connection_retry=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # Doorbells carry ids only.
+        task_serializer="json",
+        accept_content=["json"],
+        # FOCA has configured the logs.
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        # Nothing here is slow; a soft shutdown has nothing to wait for.
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        broker_transport_options=_transport_options(folder),
+    )
+
+
+def _transport_options(folder: str | None) -> dict[str, Any]:
+    if folder is None:
+        return {"socket_timeout": 2, "read_timeout": 2, "write_timeout": 2}
+    return {
+        "data_folder_in": f"{folder}/doorbells",
+        "data_folder_out": f"{folder}/doorbells",
+        "control_folder": f"{folder}/control",
+        "store_processed": False,
+        # Seconds between looks into the folder: most of what a callback waits for.
+        "polling_interval": 0.005,
+    }
+
+
+class CeleryDoorbell:
+    """Rings in the background; a ring that fails is lost, and the sweeper rings again."""
+
+    def __init__(self, celery: Celery, gather: float) -> None:
+        self._celery = celery
+        self._gather = gather
+        self._lock = threading.Lock()
+        self._rung: set[str] = set()
+        self._wanted = threading.Event()
+        self._is_ringing = False
+
+    def ring(self, run_ids: Iterable[str]) -> None:
+        with self._lock:
+            self._rung.update(run_ids)
+            starts = bool(self._rung) and not self._is_ringing
+            self._is_ringing |= starts
+        # In the background, and only once there is something to ring for: a thread
+        # that is started before a fork is not there after it.
+        if starts:
+            threading.Thread(target=self._run, name="doorbell", daemon=True).start()
+        self._wanted.set()
+
+    def check(self) -> None:
+        """Raises `Unavailable` where the broker does not answer."""
+        try:
+            with self._celery.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+        except Exception as error:  # noqa: BLE001  each transport has errors of its own
+            raise Unavailable(f"the broker does not answer ({type(error).__name__})") from error
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            time.sleep(self._gather)
+            with self._lock:
+                rung, self._rung = sorted(self._rung), set()
+            self._publish(rung)
+
+    def _publish(self, run_ids: list[str]) -> None:
+        try:
+            for start in range(0, len(run_ids), RUNS_PER_MESSAGE):
+                ids = run_ids[start : start + RUNS_PER_MESSAGE]
+                self._celery.send_task(DELIVER, args=[ids], ignore_result=True, retry=False)
+        except Exception as error:  # noqa: BLE001  a failed broker never fails a callback
+            fields = {"runs": len(run_ids), "error": type(error).__name__}
+            log.warning("doorbells.lost", extra={"fields": fields})
+            self._celery.pool.force_close_all()
+            time.sleep(PAUSE)

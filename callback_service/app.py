@@ -1,0 +1,75 @@
+"""The API as a WSGI application: FOCA's Connexion app, with the listener generated into it."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from flask import Flask, redirect
+from foca.models.config import SpecConfig
+from werkzeug.wrappers import Response
+
+from callback_service import __version__, wiring
+from callback_service.config import Settings
+from callback_service.entrypoints.access import ApiToken, Gatekeeper, Role
+from callback_service.entrypoints.api import problems
+from callback_service.entrypoints.api.validation import VALIDATORS
+from callback_service.entrypoints.listener import listener_paths
+from callback_service.wiring import Configured
+
+
+def create_app() -> Flask:
+    """Raises `ConfigError` where the settings cannot be used."""
+    return build_app(wiring.load())
+
+
+def build_app(configured: Configured) -> Flask:
+    foca, settings = configured.foca, configured.settings
+    service_spec, tes_spec = foca.conf.api.specs
+    add_listener(service_spec, tes_spec)
+    for spec in (service_spec, tes_spec):
+        spec.disable_auth |= not settings.access.auth
+        if spec.connexion is not None:
+            spec.connexion = spec.connexion.model_copy(update={"validator_map": VALIDATORS})
+    app: Flask = foca.create_app().app
+    celery = wiring.celery_of(app, settings)
+    intake = wiring.Intake(wiring.stores(app, settings), celery, settings)
+    app.extensions["callback_service"] = intake
+    app.extensions["gatekeeper"] = _gatekeeper(configured)
+    app.extensions["service_info"] = _service_info(configured)
+    app.extensions["public_url"] = settings.public_url
+    app.json.compact, app.json.sort_keys = True, False  # type: ignore[attr-defined]  # Flask's own
+    problems.register(app)
+    app.add_url_rule("/", "home", _to_swagger_ui)
+    return app
+
+
+def add_listener(service: SpecConfig, tes: SpecConfig) -> None:
+    """Put the operation that the TES specification's callback describes into our document."""
+    document = _read(service)
+    paths = {**listener_paths(_read(tes)), **document["paths"]}
+    service.append = [*(service.append or ()), {"paths": paths}]
+
+
+def _read(spec: SpecConfig) -> dict[str, Any]:
+    (path,) = spec.path if isinstance(spec.path, list) else [spec.path]
+    document: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return document
+
+
+def _gatekeeper(configured: Configured) -> Gatekeeper:
+    access = configured.settings.access
+    tokens = [ApiToken(one.hash, one.owner, Role[one.role.upper()]) for one in access.tokens]
+    has_issuers = bool(configured.foca.conf.security.auth.issuers)
+    return Gatekeeper(tokens, accepts_jwt=has_issuers, jwt_admins=access.jwt_admins)
+
+
+def _service_info(configured: Configured) -> dict[str, Any]:
+    section = configured.foca.conf.service_info
+    return {**(section.service if section else {}), "version": __version__}
+
+
+def _to_swagger_ui() -> Response:
+    return redirect("/ui/")
+
+
+__all__ = ["Settings", "add_listener", "build_app", "create_app"]

@@ -1,0 +1,197 @@
+"""The composition root: the only module that names every class.
+
+Nothing here connects: the database and the broker are reached when they are first needed.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from celery import Celery
+from flask import Flask
+from foca import Foca
+from foca.factories.celery_app import create_celery_app
+from pydantic import ValidationError
+from pymongo.database import Database
+
+from callback_service import config
+from callback_service.adapters import celery_doorbell
+from callback_service.adapters.celery_doorbell import CeleryDoorbell
+from callback_service.adapters.clock import SystemClock
+from callback_service.adapters.http_sink.sender import HttpSender
+from callback_service.adapters.mongo.connection import Connection
+from callback_service.adapters.mongo.deliveries import MongoDeliveryLog
+from callback_service.adapters.mongo.runs import MongoRuns
+from callback_service.adapters.mongo.servers import MongoServers
+from callback_service.adapters.mongo.tasks import MongoTasks
+from callback_service.adapters.mongo.ticks import MongoTicks
+from callback_service.config import Settings
+from callback_service.domain.addresses import AddressPolicy
+from callback_service.domain.errors import ConfigError
+from callback_service.relay.deliver import Deliverer
+from callback_service.relay.dispatch import Dispatcher
+from callback_service.relay.ports import Doorbell, Sender
+from callback_service.relay.ready import Readiness
+from callback_service.relay.receive import Receiver
+from callback_service.relay.record import Recorder
+from callback_service.relay.register import Registrar
+from callback_service.relay.servers import ServerRegistry
+from callback_service.relay.sweep import (
+    EXPIRE_EVERY,
+    SWEEP_EVERY,
+    Expirer,
+    Retention,
+    Sweeper,
+    Tick,
+)
+from callback_service.relay.updates import Reader
+from callback_service.relay.watch import Watch
+
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """FOCA as the configuration files have it, and our own settings."""
+
+    foca: Foca
+    settings: Settings
+
+
+def load() -> Configured:
+    """Read the configuration. Raises `ConfigError` with a sentence for each fault."""
+    environ = config.environment()
+    try:
+        foca = Foca(config_file=config.config_files(environ))
+        return Configured(foca, config.read_settings(foca.conf.custom, environ))
+    except ValidationError as error:
+        raise ConfigError(config.explain_foca(error)) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(error)) from None
+
+
+class Stores:
+    """The database's collections, as the relay sees them."""
+
+    def __init__(self, database: Database[dict[str, Any]], settings: Settings) -> None:
+        self.connection = Connection(database, settings.database.timeout)
+        self.tasks = MongoTasks(self.connection)
+        self.runs = MongoRuns(self.connection)
+        self.servers = MongoServers(self.connection)
+        self.delivery_log = MongoDeliveryLog(self.connection)
+        self.ticks = MongoTicks(self.connection)
+
+
+def stores(app: Flask, settings: Settings) -> Stores:
+    """The stores on the database that FOCA has registered with its app."""
+    name = settings.database.name
+    databases = app.config.foca.db.dbs  # type: ignore[attr-defined]  # FOCA puts it there
+    if name not in databases:
+        raise ConfigError(f"custom.database.name: there is no {name} in `db.dbs`")
+    return Stores(databases[name].client, settings)
+
+
+def celery_of(app: Flask, settings: Settings) -> Celery:
+    celery = create_celery_app(app)
+    folder = settings.broker.folder
+    celery_doorbell.configure(celery, None if folder is None else str(folder))
+    return celery
+
+
+def check_access(configured: Configured, host: str) -> None:
+    """Raises `ConfigError` where everybody could use the API from anywhere."""
+    if configured.settings.access.auth or host in LOOPBACK:
+        return
+    raise ConfigError(
+        "custom.access.auth: without tokens the API may listen on loopback only; "
+        f"use --host 127.0.0.1 instead of {host}"
+    )
+
+
+def prepare(configured: Configured) -> dict[str, str]:
+    """Create indexes; return what database and broker say, by name."""
+    app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
+    stored = stores(app, configured.settings)
+    doorbell = CeleryDoorbell(celery_of(app, configured.settings), configured.settings.broker.gather)
+    return Readiness({"database": stored.connection.check}, {"broker": doorbell.check}).checks()
+
+
+class Intake:
+    """What an API process does: receive, register, read."""
+
+    def __init__(self, stores: Stores, celery: Celery, settings: Settings) -> None:
+        clock = SystemClock()
+        self.runs, self.tasks, self.delivery_log = stores.runs, stores.tasks, stores.delivery_log
+        doorbell = CeleryDoorbell(celery, settings.broker.gather)
+        watch = Watch(stores.tasks, clock)
+        recorder = Recorder(stores.tasks, doorbell, watch)
+        policy = AddressPolicy(settings.egress.allow)
+        retention = timedelta(days=settings.retention.tasks_days)
+        self.receiver = Receiver(stores.runs, recorder, clock)
+        self.servers = ServerRegistry(stores.servers, clock)
+        self.registrar = Registrar(
+            stores.runs, stores.tasks, self.servers, recorder, doorbell, clock, policy
+        )
+        self.reader = Reader(stores.tasks, watch, clock, retention)
+        self.readiness = Readiness(
+            needed={"database": stores.connection.check}, missed={"broker": doorbell.check}
+        )
+
+
+class Telling:
+    """What a worker process does: deliver, sweep, expire. Made inside its event loop."""
+
+    def __init__(self, stores: Stores, settings: Settings, executor: Executor) -> None:
+        clock = SystemClock()
+        self.runs, self.clock = stores.runs, clock
+        self.sender = HttpSender(
+            AddressPolicy(settings.egress.allow),
+            connect_timeout=settings.delivery.connect_timeout,
+            total_timeout=settings.delivery.total_timeout,
+        )
+        self.deliverer = _deliverer(stores, self.sender, clock, executor)
+        self.dispatcher = Dispatcher(
+            self.deliverer.deliver,
+            asyncio.get_running_loop(),
+            settings.delivery.concurrency,
+        )
+        self.ticks = _ticks(stores, self.dispatcher, clock, settings)
+
+
+def _deliverer(
+    stores: Stores, sender: Sender, clock: SystemClock, executor: Executor
+) -> Deliverer:
+    return Deliverer(
+        stores.tasks,
+        stores.runs,
+        stores.delivery_log,
+        sender,
+        clock,
+        chance=random.random,
+        # Unique for each life of a process: a lease of one that died is not its successor's.
+        holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        executor=executor,
+    )
+
+
+def _ticks(
+    stores: Stores, doorbell: Doorbell, clock: SystemClock, settings: Settings
+) -> list[Tick]:
+    # The sweeper rings in its own worker: what is owed is told without the broker too.
+    sweeper = Sweeper(stores.tasks, stores.runs, doorbell, clock)
+    retention = Retention(
+        tasks=timedelta(days=settings.retention.tasks_days),
+        deliveries=timedelta(days=settings.retention.deliveries_days),
+    )
+    expirer = Expirer(stores.tasks, stores.runs, stores.delivery_log, clock, retention)
+    return [
+        Tick("sweep", SWEEP_EVERY, sweeper.sweep, stores.ticks, clock),
+        Tick("expire", EXPIRE_EVERY, expirer.expire, stores.ticks, clock),
+    ]

@@ -1,0 +1,118 @@
+"""A worker process: Celery takes doorbells, one event loop delivers, ticks keep both honest."""
+
+import asyncio
+import logging
+import resource
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from callback_service import wiring
+from callback_service.config import Settings
+from callback_service.domain.errors import ServiceError
+from callback_service.domain.run import LEASE
+from callback_service.entrypoints import celery_tasks
+from callback_service.relay.sweep import Tick
+from callback_service.wiring import Configured, Stores, Telling
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(configured: Configured, concurrency: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT; then let what is under way end."""
+    settings = configured.settings
+    _allow_many_sockets()
+    celery_base = configured.foca._create_base_app().app  # noqa: SLF001
+    celery = wiring.celery_of(celery_base, settings)
+    with DeliveryLoop(wiring.stores(celery_base, settings), settings).running() as telling:
+        celery_tasks.register(celery, telling.dispatcher)
+        # Gossip, mingling and heartbeats tell workers of each other: leases do that here.
+        celery.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                f"--concurrency={concurrency or settings.broker.concurrency}",
+                "--loglevel=WARNING",
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+            ]
+        )
+
+
+class DeliveryLoop:
+    """The event loop of a worker, in a thread of its own: it delivers while Celery listens."""
+
+    def __init__(self, stores: Stores, settings: Settings) -> None:
+        self._stores = stores
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._started: Future[Telling] = Future()
+
+    @contextmanager
+    def running(self) -> Iterator[Telling]:
+        thread = threading.Thread(target=self._run, name="delivery")
+        thread.start()
+        try:
+            yield self._started.result()
+        finally:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            thread.join()
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(self._settings.delivery.database_threads) as executor:
+            try:
+                self._loop.run_until_complete(self._deliver(executor))
+            except BaseException as error:  # noqa: BLE001  the starting thread raises it
+                self._started.set_exception(error)
+
+    async def _deliver(self, executor: Executor) -> None:
+        telling = Telling(self._stores, self._settings, executor)
+        await telling.sender.open()
+        clockwork = asyncio.gather(
+            _renew_leases(telling, executor),
+            *(_keep_ticking(tick, executor) for tick in telling.ticks),
+        )
+        self._started.set_result(telling)
+        await self._stop.wait()
+        # Leases are renewed until the last delivery has ended.
+        await telling.dispatcher.stop(self._settings.delivery.shutdown_grace)
+        clockwork.cancel()
+        await asyncio.gather(clockwork, return_exceptions=True)
+        await telling.sender.close()
+
+
+async def _keep_ticking(tick: Tick, executor: Executor) -> None:
+    # A little more often than it is due, so that it passes to another worker in time.
+    await _repeat(tick.offer, tick.every.total_seconds() / 2, executor)
+
+
+async def _renew_leases(telling: Telling, executor: Executor) -> None:
+    def renew() -> None:
+        if held := list(telling.deliverer.held):
+            until = telling.clock.now() + LEASE
+            telling.runs.renew(telling.deliverer.holder, held, until)
+
+    await _repeat(renew, LEASE.total_seconds() / 3, executor)
+
+
+async def _repeat(work: Callable[[], None], every: float, executor: Executor) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            await loop.run_in_executor(executor, work)
+        except ServiceError as error:
+            log.warning("tick.missed", extra={"fields": {"error": str(error)}})
+        except Exception:
+            # The clockwork of a worker never stops: the next round may go well.
+            log.exception("tick.failed")
+        await asyncio.sleep(every)
+
+
+def _allow_many_sockets() -> None:
+    """As many open files as the system lets this process have: each delivery holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
