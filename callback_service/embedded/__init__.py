@@ -1,0 +1,1 @@
+"""`callback-service up`: database, broker, API and workers as one command, data in a folder."""

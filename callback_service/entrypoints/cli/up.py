@@ -1,0 +1,50 @@
+"""`callback-service up`: the whole service on this machine, as one command."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from callback_service.embedded.session import Session
+from callback_service.embedded.stack import Options, Surroundings
+
+
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 for all networks.")
+    ] = "127.0.0.1",
+    # In sight and in place: what a folder's runs leave behind is found, moved and removed with it.
+    data: Annotated[
+        Path, typer.Option(envvar="CALLBACK_DATA", metavar="DIR", help="Where everything is kept.")
+    ] = Path("callback-data"),
+    workers: Annotated[
+        int, typer.Option(min=1, help="How many processes deliver; each makes 8 requests at once.")
+    ] = 1,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Ask nobody for a token; on this machine only.")
+    ] = False,
+) -> None:
+    """Run everything on this machine: database, broker, API and workers.
+
+    MONGO_URI and CELERY_BROKER_URL in the environment name a database and a broker to be used
+    instead of the built-in ones.
+    """
+    options = Options(data, host, port, workers, auth=not no_auth)
+    raise typer.Exit(Session(options, Surroundings(os.environ), Terminal()).run())
+
+
+class Terminal:
+    """Lines are never wrapped, so that they can be copied, and plain where nobody looks on."""
+
+    def show(self, lines: Sequence[str]) -> None:
+        title, *rest = lines
+        out = Console(highlight=False, soft_wrap=True)
+        out.print(title, style="bold green", markup=False)
+        out.print("\n".join(rest), markup=False)
+
+    def tell(self, line: str) -> None:
+        Console(highlight=False, soft_wrap=True, stderr=True).print(line, markup=False)
