@@ -1,9 +1,12 @@
 """The API as a WSGI application: FOCA's Connexion app, with the listener generated into it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
+from connexion.apis.flask_api import FlaskApi
+from connexion.jsonifier import Jsonifier
 from flask import Flask, redirect
 from foca.models.config import SpecConfig
 from werkzeug.wrappers import Response
@@ -37,7 +40,8 @@ def build_app(configured: Configured) -> Flask:
     app.extensions["gatekeeper"] = _gatekeeper(configured)
     app.extensions["service_info"] = _service_info(configured)
     app.extensions["public_url"] = settings.public_url
-    app.json.compact, app.json.sort_keys = True, False  # type: ignore[attr-defined]  # Flask's own
+    # Connexion indents what it answers; nobody reads a thousand tasks that way.
+    FlaskApi.jsonifier = Jsonifier(json)
     problems.register(app)
     app.add_url_rule("/", "home", _to_swagger_ui)
     return app

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from types import UnionType
@@ -177,12 +177,18 @@ def config_files(environ: Mapping[str, str]) -> list[Path]:
     return files
 
 
-def read_settings(custom: Mapping[str, Any] | None, environ: Mapping[str, str]) -> Settings:
+def read_settings(sections: Mapping[str, Any] | None, environ: Mapping[str, str]) -> Settings:
     """The settings from the section `custom`, the environment over it.
 
-    Raises `ConfigError` naming each key at fault, and the nearest known one.
+    `sections` are those that FOCA does not know. Raises `ConfigError` naming
+    each key at fault, and the nearest known one.
     """
-    merged = _with_environment(dict(custom or {}), environ)
+    given = dict(sections or {})
+    custom = given.pop("custom", None) or {}
+    if given:
+        known = [*Config.model_fields, "custom"]
+        raise ConfigError("\n".join(_no_such(name, name, known) for name in given))
+    merged = _with_environment(dict(custom), environ)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -212,8 +218,11 @@ def _sentence(
     where = ".".join([prefix, *path] if prefix else path)
     if fault["type"] != "extra_forbidden":
         return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
-    known = list(_fields_at(model, path[:-1]))
-    nearest = difflib.get_close_matches(path[-1], known, n=1)
+    return _no_such(where, path[-1], list(_fields_at(model, path[:-1])))
+
+
+def _no_such(where: str, name: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
     return f"{where}: there is no such setting; {hint}"
 
@@ -258,7 +267,9 @@ def _read_tokens(path: Path) -> tuple[ApiTokenSettings, ...]:
         listed = yaml.safe_load(path.read_text(encoding="utf-8")) or []
         return tuple(ApiTokenSettings.model_validate(one) for one in listed)
     except OSError as error:
-        raise ConfigError(f"custom.access.tokens_file: cannot read {path}: {error.strerror}") from None
+        raise ConfigError(
+            f"custom.access.tokens_file: cannot read {path}: {error.strerror}"
+        ) from None
     except ValidationError as error:
         raise ConfigError(explain(error, ApiTokenSettings, str(path))) from None
     except (yaml.YAMLError, TypeError, ValueError):

@@ -15,8 +15,8 @@ from typing import Any
 
 from celery import Celery
 from flask import Flask
-from foca import Foca
 from foca.factories.celery_app import create_celery_app
+from foca.foca import Foca
 from pydantic import ValidationError
 from pymongo.database import Database
 
@@ -53,7 +53,6 @@ from callback_service.relay.sweep import (
 from callback_service.relay.updates import Reader
 from callback_service.relay.watch import Watch
 
-
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -70,7 +69,7 @@ def load() -> Configured:
     environ = config.environment()
     try:
         foca = Foca(config_file=config.config_files(environ))
-        return Configured(foca, config.read_settings(foca.conf.custom, environ))
+        return Configured(foca, config.read_settings(foca.conf.model_extra, environ))
     except ValidationError as error:
         raise ConfigError(config.explain_foca(error)) from None
     except (OSError, ValueError) as error:
@@ -119,7 +118,9 @@ def prepare(configured: Configured) -> dict[str, str]:
     """Create indexes; return what database and broker say, by name."""
     app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
     stored = stores(app, configured.settings)
-    doorbell = CeleryDoorbell(celery_of(app, configured.settings), configured.settings.broker.gather)
+    doorbell = CeleryDoorbell(
+        celery_of(app, configured.settings), configured.settings.broker.gather
+    )
     return Readiness({"database": stored.connection.check}, {"broker": doorbell.check}).checks()
 
 
@@ -165,9 +166,7 @@ class Telling:
         self.ticks = _ticks(stores, self.dispatcher, clock, settings)
 
 
-def _deliverer(
-    stores: Stores, sender: Sender, clock: SystemClock, executor: Executor
-) -> Deliverer:
+def _deliverer(stores: Stores, sender: Sender, clock: SystemClock, executor: Executor) -> Deliverer:
     return Deliverer(
         stores.tasks,
         stores.runs,

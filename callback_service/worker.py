@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import resource
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -30,6 +31,7 @@ def run_worker(configured: Configured, concurrency: int | None = None) -> None:
         # Gossip, mingling and heartbeats tell workers of each other: leases do that here.
         celery.worker_main(
             [
+                "--quiet",
                 "worker",
                 "--pool=threads",
                 f"--concurrency={concurrency or settings.broker.concurrency}",
@@ -116,3 +118,13 @@ def _allow_many_sockets() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> None:
+    """`python -m callback_service.worker [CONCURRENCY]`: what `callback-service worker` becomes."""
+    concurrency = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    run_worker(wiring.load(), concurrency)
+
+
+if __name__ == "__main__":
+    main()

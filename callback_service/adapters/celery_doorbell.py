@@ -4,15 +4,18 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
 from callback_service.domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 DELIVER = "callback_service.deliver"
+FOLDER_BROKER = "callback_service.adapters.folder_broker:Transport"
 # Runs per message: few enough to spread over workers, many enough to be cheap.
 RUNS_PER_MESSAGE = 20
 # After a failure the broker is left alone for so many seconds; the sweeper rings meanwhile.
@@ -46,6 +49,10 @@ def configure(celery: Celery, folder: str | None) -> None:
         worker_send_task_events=False,
         broker_transport_options=_transport_options(folder),
     )
+    if folder is not None:
+        for name in ("doorbells", "control"):
+            Path(folder, name).mkdir(parents=True, exist_ok=True)
+        TRANSPORT_ALIASES["filesystem"] = FOLDER_BROKER
 
 
 def _transport_options(folder: str | None) -> dict[str, Any]:
@@ -88,7 +95,7 @@ class CeleryDoorbell:
         try:
             with self._celery.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
-        except Exception as error:  # noqa: BLE001  each transport has errors of its own
+        except Exception as error:
             raise Unavailable(f"the broker does not answer ({type(error).__name__})") from error
 
     def _run(self) -> None:

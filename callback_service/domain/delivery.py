@@ -94,9 +94,7 @@ class DeadLetter:
 
 
 def items_of(task: Task, run_id: str) -> list[Item]:
-    return [
-        Item(task.key, update, task.previous(update)) for update in task.updates_for(run_id)
-    ]
+    return [Item(task.key, update, task.previous(update)) for update in task.updates_for(run_id)]
 
 
 def items_within(task: Task, first: int, last: int) -> list[Item]:

@@ -1,4 +1,4 @@
-"""What can go wrong, in the domain's words; `entrypoints/api/problems.py` maps each to HTTP once."""
+"""What can go wrong, in the domain's words; `entrypoints/api/problems.py` knows HTTP's."""
 
 
 class ServiceError(Exception):
@@ -34,3 +34,7 @@ class Unavailable(ServiceError):
     """The database did not confirm in time; nothing was acknowledged. Try again."""
 
     retry_after = 2
+
+
+class ConfigError(Exception):
+    """The settings cannot be used; its text has a sentence for each thing to mend."""

@@ -26,6 +26,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD = struct.Struct(">BQH")
 _ENTRY = struct.Struct(">5sI")
 _VERSION = 1
+_NO_CURSOR = InvalidInput(
+    "after", "is not a cursor of this service; leave it out to begin at the start"
+)
 
 
 def _short(text: str) -> bytes:
@@ -74,14 +77,13 @@ class Place:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             version, millis, length = _HEAD.unpack_from(raw)
             after, body = raw[_HEAD.size : _HEAD.size + length], raw[_HEAD.size + length :]
-            if version != _VERSION or len(after) < length:
-                raise ValueError(version)
             seen: dict[bytes, int] = dict(_ENTRY.iter_unpack(body))
-            return cls(_EPOCH + timedelta(milliseconds=millis), after.decode(), seen)
+            place = cls(_EPOCH + timedelta(milliseconds=millis), after.decode(), seen)
         except (ValueError, OverflowError, struct.error):
-            raise InvalidInput(
-                "after", "is not a cursor of this service; leave it out to begin at the start"
-            ) from None
+            raise _NO_CURSOR from None
+        if version != _VERSION or len(after) < length:
+            raise _NO_CURSOR
+        return place
 
 
 def _stamp(task: Task) -> datetime:

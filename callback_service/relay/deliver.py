@@ -22,7 +22,7 @@ from callback_service.domain.delivery import (
 )
 from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.domain.sink import Format, HttpSink, is_quiet
-from callback_service.domain.task import Task, TaskKey
+from callback_service.domain.task import TaskKey
 from callback_service.relay.ports import Clock, DeliveryLog, Runs, Sender, Tasks
 
 P = ParamSpec("P")
@@ -56,6 +56,7 @@ class _Telling:
         return not self.run.is_active or self.run.next_attempt_at is not None
 
 
+@dataclass
 class Deliverer:
     """Delivers to one run at a time per call; many calls run side by side on one event loop.
 
@@ -63,26 +64,15 @@ class Deliverer:
     whose leases somebody must renew while their receivers take their time.
     """
 
-    def __init__(
-        self,
-        tasks: Tasks,
-        runs: Runs,
-        delivery_log: DeliveryLog,
-        sender: Sender,
-        clock: Clock,
-        chance: Callable[[], float],
-        holder: str,
-        executor: Executor,
-    ) -> None:
-        self._tasks = tasks
-        self._runs = runs
-        self._log = delivery_log
-        self._sender = sender
-        self._clock = clock
-        self._chance = chance
-        self._executor = executor
-        self.holder = holder
-        self.held: set[str] = set()
+    tasks: Tasks
+    runs: Runs
+    delivery_log: DeliveryLog
+    sender: Sender
+    clock: Clock
+    chance: Callable[[], float]
+    holder: str
+    executor: Executor
+    held: set[str] = field(default_factory=set)
 
     async def deliver(self, run_id: str) -> None:
         """Tell the run everything it is owed and due; return when nothing is left to do now.
@@ -94,9 +84,9 @@ class Deliverer:
             batch = await self._call(self._next_batch, run)
             if not batch and not run.rewind:
                 return
-            lease = Lease(run.lease.generation + 1, self.holder, self._clock.now() + LEASE)
-            now = self._clock.now()
-            if not await self._call(self._runs.claim, run, lease, spans_of(batch), now):
+            lease = Lease(run.lease.generation + 1, self.holder, self.clock.now() + LEASE)
+            now = self.clock.now()
+            if not await self._call(self.runs.claim, run, lease, spans_of(batch), now):
                 return
             if not await self._under_lease(replace(run, lease=lease), batch):
                 log.warning("lease.lost", extra={"fields": {"run": run_id}})
@@ -117,7 +107,7 @@ class Deliverer:
                     return await self._call(self._close, run, rest)
                 batch = await self._call(self._next_batch, replace(run, batch=()))
                 if not await self._call(
-                    self._runs.keep, run.id, run.lease.generation, spans_of(batch)
+                    self.runs.keep, run.id, run.lease.generation, spans_of(batch)
                 ):
                     return False
                 if not batch:
@@ -134,17 +124,17 @@ class Deliverer:
         return telling
 
     async def _tell_part(self, telling: _Telling, part: Sequence[Item]) -> None:
-        run, at = telling.run, self._clock.now()
+        run, at = telling.run, self.clock.now()
         message_id = webhook_id(run.id, part)
-        answer = await self._sender.send(run, run.sink, message_id, part, at)
+        answer = await self.sender.send(run, run.sink, message_id, part, at)
         telling.attempts.append(
             Attempt(run.id, message_id, at, run.failures + 1, len(part), answer.verdict, answer)
         )
         if answer.blames_payload and len(part) > 1:
             await self._tell_halves(telling, part)
             return
-        now = self._clock.now()
-        telling.run = run.after(answer, now, self._chance())
+        now = self.clock.now()
+        telling.run = run.after(answer, now, self.chance())
         if run.is_spent_by(answer):
             reason = answer.describe()
             telling.letters += [DeadLetter(run.id, item, reason, now) for item in part]
@@ -160,18 +150,18 @@ class Deliverer:
                 return
 
     def _find_due(self, run_id: str) -> Run | None:
-        run = self._runs.find({run_id}).get(run_id)
-        return run if run and run.is_due(self._clock.now()) else None
+        run = self.runs.find({run_id}).get(run_id)
+        return run if run and run.is_due(self.clock.now()) else None
 
     def _next_batch(self, run: Run) -> list[Item]:
         """What was being sent when it failed, as it was; else what is owed."""
         if is_quiet(run.sink):
-            self._tasks.set_quiet(run.id, quiet=True)
+            self.tasks.set_quiet(run.id, quiet=True)
             return []
         return self._open_batch(run) or self._owed(run)
 
     def _open_batch(self, run: Run) -> list[Item]:
-        tasks = self._tasks.load([span.key for span in run.batch])
+        tasks = self.tasks.load([span.key for span in run.batch])
         return [
             item
             for key, first, last in run.batch
@@ -181,11 +171,11 @@ class Deliverer:
         ]
 
     def _owed(self, run: Run) -> list[Item]:
-        tasks = self._tasks.owed_to(run.id, self._limit(run))
+        tasks = self.tasks.owed_to(run.id, self._limit(run))
         # A mark that came with a newer update leaves a debt that is none.
         settled = {task.key: task.seq for task in tasks if not task.updates_for(run.id)}
         if settled:
-            self._tasks.mark_told(run.id, settled)
+            self.tasks.mark_told(run.id, settled)
         return [item for task in tasks for item in items_of(task, run.id)]
 
     def _limit(self, run: Run) -> int:
@@ -193,25 +183,25 @@ class Deliverer:
 
     def _carry_out_rewind(self, run: Run) -> None:
         if run.rewind:
-            self._tasks.rewind(run.id, run.rewind)
-            self._runs.rewound(run.id, run.lease.generation, run.rewind)
+            self.tasks.rewind(run.id, run.rewind)
+            self.runs.rewound(run.id, run.lease.generation, run.rewind)
 
     def _write_down(self, telling: _Telling) -> None:
         # The letters first: a worker that dies here tells again, and forgets nothing.
         if telling.letters:
-            self._log.bury(telling.letters)
+            self.delivery_log.bury(telling.letters)
         if telling.told:
-            self._tasks.mark_told(telling.run.id, telling.told)
-        self._log.add(telling.attempts)
+            self.tasks.mark_told(telling.run.id, telling.told)
+        self.delivery_log.add(telling.attempts)
         for attempt in telling.attempts:
             _log_attempt(attempt)
 
     def _close(self, run: Run, rest: Sequence[Span]) -> bool:
-        return self._runs.close(run, run.lease.generation, batch=rest)
+        return self.runs.close(run, run.lease.generation, batch=rest)
 
     async def _call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, partial(work, *args, **kwargs))
+        return await loop.run_in_executor(self.executor, partial(work, *args, **kwargs))
 
 
 def _takes_batches(run: Run) -> bool:

@@ -36,7 +36,7 @@ class Tasks(Protocol):
     def load(self, keys: Collection[TaskKey]) -> dict[TaskKey, Task]: ...
 
     def save(self, changes: Sequence[Change]) -> set[TaskKey]:
-        """Save each task whose revision is still the one loaded; return those that lost the race."""
+        """Save each task whose revision is still the one loaded; return who lost that race."""
 
     def states(self, keys: Collection[TaskKey]) -> dict[TaskKey, State]: ...
 
@@ -102,7 +102,7 @@ class Runs(Protocol):
         """
 
     def change(self, run_id: str, fields: Mapping[str, object]) -> None:
-        """Set fields of `Run` other than `lease` and `batch`; a run that is ending stays as it is."""
+        """Set fields of `Run`, but not `lease` and `batch`; one that is ending stays as it is."""
 
     def resume(self, run_id: str) -> None:
         """Make active, due now, with all attempts before it."""

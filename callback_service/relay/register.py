@@ -53,32 +53,23 @@ class Keys:
     secret: str
 
 
+@dataclass(frozen=True)
 class Registrar:
     """Every method that takes a run id raises `Unknown` where the owner has no such run."""
 
-    def __init__(
-        self,
-        runs: Runs,
-        tasks: Tasks,
-        servers: ServerRegistry,
-        recorder: Recorder,
-        doorbell: Doorbell,
-        clock: Clock,
-        policy: AddressPolicy,
-    ) -> None:
-        self._runs = runs
-        self._tasks = tasks
-        self._servers = servers
-        self._recorder = recorder
-        self._doorbell = doorbell
-        self._clock = clock
-        self._policy = policy
+    runs: Runs
+    tasks: Tasks
+    servers: ServerRegistry
+    recorder: Recorder
+    doorbell: Doorbell
+    clock: Clock
+    policy: AddressPolicy
 
     def register(self, owner: str, wanted: Registration) -> tuple[Run, Keys]:
         """Raises `InvalidInput` naming the field that cannot be taken."""
         self._check_sink(wanted.sink)
-        server = self._servers.resolve(wanted.server)
-        now, run_id = self._clock.now(), new_run_id()
+        server = self.servers.resolve(wanted.server)
+        now, run_id = self.clock.now(), new_run_id()
         keys = Keys(new_callback_token(run_id), new_secret())
         run = Run(
             id=run_id,
@@ -94,13 +85,13 @@ class Registrar:
             expires_at=now + wanted.lifetime,
         )
         task_keys = self._task_keys(run, wanted.tasks)
-        self._runs.add(run)
+        self.runs.add(run)
         self._join(run, task_keys)
         return run, keys
 
     def find(self, owner: str, run_id: str) -> Run:
-        run = self._runs.find({run_id}).get(run_id)
-        if run is None or run.owner != owner or not run.is_open(self._clock.now()):
+        run = self.runs.find({run_id}).get(run_id)
+        if run is None or run.owner != owner or not run.is_open(self.clock.now()):
             raise Unknown(f"there is no run {run_id!r} of yours; it may have expired")
         return run
 
@@ -124,27 +115,27 @@ class Registrar:
             self._check_sink(sink)
         changes = dict(fields)
         if lifetime is not None:
-            changes["expires_at"] = self._clock.now() + lifetime
-        self._runs.change(run_id, changes)
+            changes["expires_at"] = self.clock.now() + lifetime
+        self.runs.change(run_id, changes)
         if isinstance(sink, NoSink | HttpSink) and is_quiet(sink) != is_quiet(run.sink):
-            self._tasks.set_quiet(run_id, quiet=is_quiet(sink))
+            self.tasks.set_quiet(run_id, quiet=is_quiet(sink))
         # A new address deserves a look now, not when the old one's schedule says so.
         if sink is not None and run.status is RunStatus.ACTIVE:
-            self._runs.resume(run_id)
-        self._doorbell.ring({run_id})
+            self.runs.resume(run_id)
+        self.doorbell.ring({run_id})
         return self.find(owner, run_id)
 
     def pause(self, owner: str, run_id: str) -> Run:
         run = self.find(owner, run_id)
         if run.status is RunStatus.GONE:
             raise Conflict("the receiver answered 410 Gone; resume the run to try it again")
-        self._runs.change(run_id, {"status": RunStatus.PAUSED})
+        self.runs.change(run_id, {"status": RunStatus.PAUSED})
         return self.find(owner, run_id)
 
     def resume(self, owner: str, run_id: str) -> Run:
         self.find(owner, run_id)
-        self._runs.resume(run_id)
-        self._doorbell.ring({run_id})
+        self.runs.resume(run_id)
+        self.doorbell.ring({run_id})
         return self.find(owner, run_id)
 
     def redeliver(self, owner: str, run_id: str, rewind: Rewind) -> Run:
@@ -153,18 +144,18 @@ class Registrar:
         if is_quiet(run.sink):
             raise Conflict("the run has no sink to deliver to; read its updates instead")
         fields = {"rewind": rewind, "next_attempt_at": None, "failures": 0}
-        self._runs.change(run_id, fields)
-        self._doorbell.ring({run_id})
+        self.runs.change(run_id, fields)
+        self.doorbell.ring({run_id})
         return self.find(owner, run_id)
 
     def rotate(self, owner: str, run_id: str, overlap: timedelta) -> Keys:
         """Make new keys; the ones before them stay valid for `overlap`."""
         run = self.find(owner, run_id)
-        now = self._clock.now()
+        now = self.clock.now()
         keys = Keys(new_callback_token(run_id), new_secret())
         tokens = _replaced(run.tokens, Capability(hash_token(keys.token)), now + overlap)
         secrets = _replaced(run.secrets, Capability(keys.secret), now + overlap)
-        self._runs.change(
+        self.runs.change(
             run_id,
             {
                 "tokens": tuple(one for one in tokens if one.is_valid(now)),
@@ -175,36 +166,34 @@ class Registrar:
 
     def delete(self, owner: str, run_id: str) -> None:
         self.find(owner, run_id)
-        self._runs.change(run_id, {"status": RunStatus.ENDING})
+        self.runs.change(run_id, {"status": RunStatus.ENDING})
         try:
-            self._tasks.leave(run_id)
-            self._runs.remove(run_id)
+            self.tasks.leave(run_id)
+            self.runs.remove(run_id)
         except Unavailable:
             # It is ended for its owner and for senders; the next expiry tick tidies up.
             return
 
     def _check_sink(self, sink: Sink) -> None:
         if isinstance(sink, HttpSink):
-            check_http_sink(sink, self._policy)
+            check_http_sink(sink, self.policy)
 
     def _task_keys(self, run: Run, tasks: Iterable[NamedTask]) -> list[TaskKey]:
-        servers = {None: run.server}
+        servers: dict[str | None, str] = {None: run.server}
         for index, task in enumerate(tasks):
             if task.server not in servers:
                 field_name = f"tasks.{index}.server"
-                servers[task.server] = self._servers.resolve(task.server, field_name)
+                servers[task.server] = self.servers.resolve(task.server, field_name)
         return [TaskKey(run.owner, servers[task.server], task.id) for task in tasks]
 
     def _join(self, run: Run, keys: Iterable[TaskKey]) -> None:
-        now, quiet = self._clock.now(), is_quiet(run.sink)
+        now, quiet = self.clock.now(), is_quiet(run.sink)
         steps = [Step(key, lambda task: task.join(run.id, now, quiet=quiet)) for key in keys]
         if steps:
-            self._recorder.record(steps)
+            self.recorder.record(steps)
 
 
-def _replaced(
-    held: Iterable[Capability], new: Capability, until: datetime
-) -> list[Capability]:
+def _replaced(held: Iterable[Capability], new: Capability, until: datetime) -> list[Capability]:
     """The new one first, for it is the one that counts; the others end at `until` at the latest."""
     ending = [
         replace(one, expires_at=min(until, one.expires_at) if one.expires_at else until)

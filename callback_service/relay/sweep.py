@@ -23,7 +23,7 @@ class Retention:
 
 
 class Sweeper:
-    """Rings again for whatever is owed and due: what the broker lost, and retries whose time came."""
+    """Rings again for what is owed and due: what the broker lost, retries whose time came."""
 
     def __init__(self, tasks: Tasks, runs: Runs, doorbell: Doorbell, clock: Clock) -> None:
         self._tasks = tasks

@@ -88,8 +88,6 @@ class Reader:
 
     def _page(self, run: Run, place: Place, limit: int) -> Page:
         # As many more as were shown before: else a page of those would end the reading.
-        read = self._tasks.changed_for(
-            run.id, place.since, place.after, limit + len(place.seen)
-        )
+        read = self._tasks.changed_for(run.id, place.since, place.after, limit + len(place.seen))
         items = [item for task in read for item in place.new_items(task, run.id)]
         return Page(items, place.moved(read, self._clock.now()).encode())

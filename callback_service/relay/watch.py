@@ -1,4 +1,4 @@
-"""Clients that wait: one look at the store per interval for all of them, none while nobody waits."""
+"""Clients that wait: one look at the store per interval for all, none while nobody waits."""
 
 import logging
 import threading
@@ -37,7 +37,7 @@ class Watch:
                     event.set()
 
     def until(self, topic: str, seconds: float, is_answered: Callable[[], bool]) -> None:
-        """Return as soon as `is_answered`, which is asked after each change, or the time is over."""
+        """Return when `is_answered`, which is asked after each change, or when time is over."""
         if seconds <= 0:
             is_answered()
             return

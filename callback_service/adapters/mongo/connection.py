@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pymongo
@@ -68,6 +68,13 @@ class Connection:
         # After a call that went well, so that a database that is down is asked once, not twice.
         if not self._has_indexes:
             self._try_to_index()
+
+    def check(self) -> None:
+        """Raises `Unavailable` where the database takes no writes."""
+        with self.guarded():
+            self.durable["ticks"].update_one(
+                {"_id": "ready"}, {"$set": {"asked_at": datetime.now(UTC)}}, upsert=True
+            )
 
     def _try_to_index(self) -> None:
         """Never a reason to fail: indexes make things fast, nothing depends on one."""

@@ -94,7 +94,7 @@ def _from_werkzeug(error: HTTPException) -> Response:
 
 
 def _from_bug(error: Exception) -> Response:
-    log.exception("request.failed", exc_info=error)
+    log.error("request.failed", exc_info=error)
     return problem(500, "the service failed; its log says how")
 
 

@@ -80,10 +80,8 @@ def _read_sink(sink: Mapping[str, Any]) -> Sink:
 def _read_time(field: str, text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError(text)
-        return at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidInput(
-            field, "must be a time with its zone, for instance 2025-06-12T14:30:00Z"
-        ) from None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not 1970 <= at.year <= 9998:
+        raise InvalidInput(field, "must be a time with its zone, for instance 2025-06-12T14:30:00Z")
+    return at.astimezone(UTC)

@@ -26,4 +26,4 @@ class Services(Protocol):
 
 
 def services() -> Services:
-    return cast(Services, current_app.extensions["callback_service"])
+    return cast("Services", current_app.extensions["callback_service"])

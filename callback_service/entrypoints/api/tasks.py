@@ -20,7 +20,5 @@ def get_task(server: str, task_id: str, wait: float, known: str | None = None) -
 def list_states(body: dict[str, Any]) -> dict[str, Any]:
     servers = services().servers
     default = servers.resolve(None) if any("server" not in one for one in body["tasks"]) else ""
-    keys = [
-        TaskKey(caller().owner, one.get("server", default), one["id"]) for one in body["tasks"]
-    ]
+    keys = [TaskKey(caller().owner, one.get("server", default), one["id"]) for one in body["tasks"]]
     return shown_states(keys, services().reader.states(keys))

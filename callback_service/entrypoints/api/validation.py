@@ -6,20 +6,18 @@ these take their place through `validator_map` and are given the same schemas.
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connexion.decorators.validation import ParameterValidator, TypeValidationError, coerce_type
 from connexion.exceptions import UnsupportedMediaTypeProblem
 from connexion.json_schema import Draft4RequestValidator
 from connexion.utils import is_json_mimetype
-from jsonschema import Draft4Validator, ValidationError, draft4_format_checker
+from jsonschema import Draft4Validator, draft4_format_checker
 
 from callback_service.domain.errors import ServiceError
 from callback_service.entrypoints.api import strict_json
-
-MAX_ERRORS = 10
-MAX_SHOWN = 120
+from callback_service.entrypoints.api.reasons import MAX_ERRORS, MAX_SHOWN, faults
 
 
 class InvalidRequest(ServiceError):
@@ -33,7 +31,7 @@ class InvalidRequest(ServiceError):
 class BodyValidator:
     """Takes the place of Connexion's `RequestBodyValidator`, and of its arguments."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  Connexion's order
         self,
         schema: Mapping[str, Any],
         consumes: Sequence[str],
@@ -51,7 +49,7 @@ class BodyValidator:
         @functools.wraps(function)
         def checked(request: Any) -> Any:
             data = self._parsed(request)
-            errors = list(_problems(self._validator.iter_errors(data)))
+            errors = list(faults(self._validator.iter_errors(data)))
             if errors:
                 raise InvalidRequest(errors)
             request.json_getter = lambda: data
@@ -74,7 +72,7 @@ class BodyValidator:
             raise InvalidRequest([("body", str(error))]) from None
 
 
-class QueryValidator(ParameterValidator):  # type: ignore[misc]  # Connexion ships no types
+class QueryValidator(ParameterValidator):
     """Connexion's `ParameterValidator` with reasons that fit into a sentence."""
 
     def validate_query_parameter_list(self, request: Any) -> set[str]:
@@ -102,7 +100,7 @@ class QueryValidator(ParameterValidator):  # type: ignore[misc]  # Connexion shi
         if isinstance(converted, float) and not math.isfinite(converted):
             raise InvalidRequest([(name, "must be a finite number")])
         validator = Draft4Validator(schema, format_checker=draft4_format_checker)
-        errors = [reason for _, reason in _problems(validator.iter_errors(converted))]
+        errors = [reason for _, reason in faults(validator.iter_errors(converted))]
         if errors:
             raise InvalidRequest([(name, errors[0])])
 
@@ -115,55 +113,3 @@ def _is_json(content_type: str) -> bool:
         return bool(is_json_mimetype(content_type))
     except ValueError:  # no slash in it
         return False
-
-
-def _problems(errors: Iterable[ValidationError]) -> Iterable[tuple[str, str]]:
-    ordered = sorted(errors, key=lambda error: [str(part) for part in error.path])
-    for error in ordered[:MAX_ERRORS]:
-        path = [str(part)[:MAX_SHOWN] for part in error.path]
-        if error.validator == "required":
-            path += _missing(error)
-        yield ".".join(path) or "body", _reason(error)
-
-
-def _missing(error: ValidationError) -> list[str]:
-    absent = [name for name in error.validator_value if name not in error.instance]
-    # jsonschema reports each absent name in an error of its own, naming it first.
-    named = [name for name in absent if error.message.startswith(repr(name))]
-    return (named or absent)[:1]
-
-
-def _reason(error: ValidationError) -> str:
-    limit = error.validator_value
-    match error.validator:
-        case "required":
-            return "is missing"
-        case "enum":
-            return f"must be one of {', '.join(map(str, limit))}"
-        case "type":
-            return f"must be of type {limit}"
-        case "additionalProperties":
-            return _unknown_names(error)
-        case "minLength" | "minItems" | "minProperties":
-            return "must not be empty" if limit == 1 else f"must have at least {limit} entries"
-        case "maxLength":
-            return f"must have at most {limit} characters"
-        case "maxItems" | "maxProperties":
-            return f"must have at most {limit} entries"
-        case "minimum":
-            return f"must be at least {limit}"
-        case "maximum":
-            return f"must be at most {limit}"
-        case "pattern":
-            return "holds characters that are not allowed here (control characters, for one)"
-        case "format":
-            return f"must be a {limit}"
-        case "uniqueItems":
-            return "must not name anything twice"
-    return error.message[:MAX_SHOWN]
-
-
-def _unknown_names(error: ValidationError) -> str:
-    known = error.schema.get("properties", {})
-    unknown = sorted(str(name)[:MAX_SHOWN] for name in error.instance if name not in known)
-    return f"has no field {', '.join(unknown[:5])}; known are {', '.join(sorted(known))}"

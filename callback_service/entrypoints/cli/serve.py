@@ -36,7 +36,6 @@ def serve(
         *("--graceful-timeout", str(GRACE)),
         *("--limit-request-line", str(LONGEST_URL)),
         *("--log-level", "warning"),
-        *("--worker-tmp-dir", "/dev/shm") if os.path.isdir("/dev/shm") else (),  # noqa: PTH112, S108
         "callback_service.app:create_app()",
     ]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606

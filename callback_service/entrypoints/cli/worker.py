@@ -1,5 +1,7 @@
 """`callback-service worker`: deliveries."""
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -8,7 +10,7 @@ import typer
 def worker(
     concurrency: Annotated[
         int | None,
-        typer.Option(help="Threads that take doorbells; by default custom.broker.concurrency."),
+        typer.Option(help="Threads that take doorbells.", min=1, max=256),
     ] = None,
 ) -> None:
     """Deliver to runs what they are owed. Start as many as you like.
@@ -16,6 +18,8 @@ def worker(
     Example: callback-service worker
     """
     from callback_service import wiring
-    from callback_service.worker import run_worker
 
-    run_worker(wiring.load(), concurrency)
+    # What is wrong with the settings is said here, in a sentence.
+    wiring.load()
+    chosen = [] if concurrency is None else [str(concurrency)]
+    os.execv(sys.executable, [sys.executable, "-m", "callback_service.worker", *chosen])  # noqa: S606
