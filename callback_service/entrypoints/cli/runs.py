@@ -1,0 +1,457 @@
+"""`callback-service runs`: who is told of what, and how that goes."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from callback_service.domain.run import RunStatus
+from callback_service.domain.sink import Format
+from callback_service.entrypoints.cli import output
+from callback_service.entrypoints.cli.failures import CommandFailed, ExitCode
+from callback_service.entrypoints.cli.output import AsJson
+from callback_service.entrypoints.cli.service_client import (
+    Json,
+    ServiceClient,
+    path_of,
+    with_service,
+)
+
+app = typer.Typer(help="Register runs, and see and steer how they are told.", no_args_is_help=True)
+
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id that the run was given.")]
+Name = Annotated[str | None, typer.Option(help="What people call it.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="May be repeated.")
+]
+SinkUrl = Annotated[
+    str | None,
+    typer.Option("--sink", metavar="URL", help="Where updates are posted; else they are fetched."),
+]
+SinkFormat = Annotated[Format, typer.Option("--format", help="What is posted.")]
+Headers = Annotated[
+    list[str] | None,
+    typer.Option("--header", metavar="NAME:VALUE", help="Posted along. May be repeated."),
+]
+ExpiresIn = Annotated[
+    int | None, typer.Option(min=60, metavar="SECONDS", help="When it is forgotten.")
+]
+TaskIds = Annotated[
+    list[str] | None, typer.Option("--task", metavar="ID", help="A task. May be repeated.")
+]
+TaskFile = Annotated[
+    typer.FileText | None,
+    typer.Option("--tasks-from", metavar="FILE", help="Tasks, one id a line; - for stdin."),
+]
+ServerName = Annotated[
+    str | None, typer.Option("--server", metavar="NAME", help="The TES server of its tasks.")
+]
+Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+PageToken = Annotated[
+    str | None, typer.Option(metavar="TOKEN", help="Go on where an answer ended.")
+]
+
+
+@app.command()
+@with_service
+def register(
+    service: ServiceClient,
+    *,
+    name: Name = None,
+    tag: Tags = None,
+    sink: SinkUrl = None,
+    sink_format: SinkFormat = Format.BATCH,
+    header: Headers = None,
+    server: ServerName = None,
+    task: TaskIds = None,
+    tasks_from: TaskFile = None,
+    expires_in: ExpiresIn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a run, and get its callback URL and secret.
+
+    Example: callback-service runs register --name my-run --sink http://127.0.0.1:9000/
+    """
+    wish: Json = {"sink": _sink(sink, sink_format, header), **_changes(name, tag, expires_in)}
+    if server:
+        wish["server"] = server
+    run = service.register_run(wish, _tasks(task, tasks_from, server))
+    if as_json:
+        output.print_json(run)
+        return
+    _print_run(run)
+    _print_capabilities(run)
+
+
+@app.command("list")
+@with_service
+def list_runs(
+    service: ServiceClient,
+    *,
+    name_prefix: Annotated[str | None, typer.Option(help="Only names that begin so.")] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            metavar="KEY=VALUE",
+            help="Only with this tag (KEY= for any value). May be repeated.",
+        ),
+    ] = None,
+    status: Annotated[
+        # `ending` is not shown to anyone.
+        RunStatus | None, typer.Option(help="Only of this status.", metavar="active|paused|gone")
+    ] = None,
+    limit: Limit = 100,
+    page_token: PageToken = None,
+    as_json: AsJson = False,
+) -> None:
+    """List your runs, newest first.
+
+    Example: callback-service runs list --status active --tag project=demo
+    """
+    tags = _pairs(tag, "=", "--tag")
+    query = {
+        "name_prefix": name_prefix,
+        "tag_key": list(tags),
+        "tag_value": list(tags.values()),
+        "status": status,
+    }
+    found = service.pages(path_of("runs"), "runs", query, limit, page_token)
+    if as_json:
+        output.print_json(found)
+        return
+    headings = ("RUN", "STATUS", "CREATED", "NAME", "SINK", "PROBLEM")
+    output.print_table(headings, [_row_of_run(run) for run in found["runs"]])
+    _say_there_is_more(found, limit)
+
+
+@app.command()
+@with_service
+def show(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
+    """Show a run: its tasks by state, what it is owed, what went wrong.
+
+    Example: callback-service runs show r0123456789abcdef0123
+    """
+    found = service.get(path_of("runs", run))
+    if as_json:
+        output.print_json(found)
+        return
+    _print_run(found)
+
+
+@app.command()
+@with_service
+def watch(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
+    """Watch a run until all of its tasks have ended.
+
+    How they ended does not change the exit code. With --json, each update is a line.
+
+    Example: callback-service runs watch r0123456789abcdef0123
+    """
+    from callback_service.entrypoints.cli.watch import watch as watch_run
+
+    watch_run(service, run, as_json=as_json)
+
+
+@app.command()
+@with_service
+def tasks(
+    service: ServiceClient,
+    run: RunId,
+    limit: Limit = 100,
+    page_token: PageToken = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the tasks of a run and how each stands.
+
+    Example: callback-service runs tasks r0123456789abcdef0123 --limit 20
+    """
+    found = service.pages(path_of("runs", run, "tasks"), "tasks", {}, limit, page_token)
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        (
+            task["id"],
+            task["state"],
+            str(task["seq"]),
+            output.ago(task.get("updated_at")),
+            task["server"],
+        )
+        for task in found["tasks"]
+    ]
+    output.print_table(("TASK", "STATE", "UPDATES", "CHANGED", "SERVER"), rows)
+    _say_there_is_more(found, limit)
+
+
+@app.command()
+@with_service
+def follow(
+    service: ServiceClient,
+    run: RunId,
+    *,
+    task: Annotated[
+        list[str] | None, typer.Argument(metavar="TASK…", help="Ids of the TES server.")
+    ] = None,
+    tasks_from: TaskFile = None,
+    server: ServerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a run follow tasks that do not call back on its own URL.
+
+    Example: callback-service runs follow r0123456789abcdef0123 job-1 job-2
+    """
+    wanted = _tasks(task, tasks_from, server)
+    if not wanted:
+        raise CommandFailed("Name at least one task.", ExitCode.WRONG_USE)
+    states = service.follow(run, wanted)
+    if as_json:
+        output.print_json({"states": states})
+        return
+    rows = [(state["id"], state["state"], state["server"]) for state in states]
+    output.print_table(("TASK", "STATE", "SERVER"), rows)
+
+
+@app.command()
+@with_service
+def deliveries(
+    service: ServiceClient,
+    run: RunId,
+    limit: Limit = 20,
+    page_token: PageToken = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was tried to tell a run, newest first.
+
+    Example: callback-service runs deliveries r0123456789abcdef0123
+    """
+    found = service.pages(path_of("runs", run, "deliveries"), "deliveries", {}, limit, page_token)
+    if as_json:
+        output.print_json(found)
+        return
+    headings = ("AT", "VERDICT", "UPDATES", "TRY", "TOOK", "ANSWER")
+    output.print_table(headings, [_row_of_delivery(one) for one in found["deliveries"]])
+    _say_there_is_more(found, limit)
+
+
+@app.command()
+@with_service
+def change(
+    service: ServiceClient,
+    run: RunId,
+    *,
+    name: Name = None,
+    tag: Tags = None,
+    sink: SinkUrl = None,
+    sink_format: SinkFormat = Format.BATCH,
+    header: Headers = None,
+    no_sink: Annotated[bool, typer.Option("--no-sink", help="Updates are fetched.")] = False,
+    expires_in: ExpiresIn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a run: what is named changes, tags and sink as a whole.
+
+    Example: callback-service runs change r0123456789abcdef0123 --sink http://127.0.0.1:9001/
+    """
+    changes = _changes(name, tag, expires_in)
+    if sink or no_sink:
+        changes["sink"] = _sink(sink, sink_format, header)
+    if not changes:
+        raise CommandFailed("Name something to be changed.", ExitCode.WRONG_USE)
+    _answer(service.patch(path_of("runs", run), changes), as_json)
+
+
+@app.command()
+@with_service
+def pause(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
+    """Stop telling a run; callbacks are taken meanwhile.
+
+    Example: callback-service runs pause r0123456789abcdef0123
+    """
+    _answer(service.post(path_of("runs", run, verb="pause")), as_json)
+
+
+@app.command()
+@with_service
+def resume(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
+    """Tell a run again, at once, whatever it waited for.
+
+    Example: callback-service runs resume r0123456789abcdef0123
+    """
+    _answer(service.post(path_of("runs", run, verb="resume")), as_json)
+
+
+@app.command()
+@with_service
+def redeliver(
+    service: ServiceClient,
+    run: RunId,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only what came then or later, in your time zone.")
+    ] = None,
+    task: TaskIds = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a run once more what it was told already.
+
+    Example: callback-service runs redeliver r0123456789abcdef0123 --since 2025-06-12T14:30
+    """
+    wish: Json = {}
+    if since:
+        wish["since"] = since.astimezone().isoformat()
+    if task:
+        wish["tasks"] = task
+    _answer(service.post(path_of("runs", run, verb="redeliver"), wish), as_json)
+
+
+@app.command()
+@with_service
+def rotate(
+    service: ServiceClient,
+    run: RunId,
+    overlap: Annotated[
+        int, typer.Option(min=0, metavar="SECONDS", help="How long the old ones stay good.")
+    ] = 86_400,
+    as_json: AsJson = False,
+) -> None:
+    """Replace the callback URL and the secret of a run.
+
+    Example: callback-service runs rotate r0123456789abcdef0123 --overlap 3600
+    """
+    capabilities = service.post(path_of("runs", run, verb="rotate"), {"overlap": overlap})
+    if as_json:
+        output.print_json(capabilities)
+        return
+    _print_capabilities(capabilities)
+
+
+@app.command()
+@with_service
+def delete(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
+    """Delete a run; its tasks at the TES server go on.
+
+    Example: callback-service runs delete r0123456789abcdef0123
+    """
+    service.delete(path_of("runs", run))
+    if as_json:
+        output.print_json({})
+        return
+    typer.echo(f"Deleted {output.plain(run)}.")
+
+
+def _tasks(named: list[str] | None, file: typer.FileText | None, server: str | None) -> list[Json]:
+    where = {"server": server} if server else {}
+    lines = [line.strip() for line in file] if file else []
+    return [{"id": one, **where} for one in (*(named or []), *filter(None, lines))]
+
+
+def _changes(name: str | None, tag: list[str] | None, expires_in: int | None) -> Json:
+    named = {
+        "name": name,
+        "tags": None if tag is None else _pairs(tag, "=", "--tag"),
+        "expires_in": expires_in,
+    }
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def _sink(url: str | None, sink_format: Format, header: list[str] | None) -> Json:
+    if not url:
+        return {"type": "none"}
+    headers = _pairs(header, ":", "--header")
+    sink = {"type": "http", "url": url, "format": sink_format}
+    return {**sink, "headers": headers} if headers else sink
+
+
+def _pairs(texts: list[str] | None, divider: str, option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts or []:
+        key, found, value = text.partition(divider)
+        if not found:
+            # The text may be a secret.
+            raise CommandFailed(f"{option} needs a “{divider}” in it.", ExitCode.WRONG_USE)
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _answer(run: Json, as_json: bool) -> None:
+    if as_json:
+        output.print_json(run)
+    else:
+        _print_run(run)
+
+
+def _print_run(run: Json) -> None:
+    output.print_facts(
+        {
+            "run": run["id"],
+            "name": run["name"],
+            "status": run["status"],
+            "server": run["server"],
+            "tags": "  ".join(f"{key}={value}" for key, value in run["tags"].items()),
+            "sink": _sink_line(run["sink"]),
+            "created": output.ago(run["created_at"]),
+            "expires": output.ago(run["expires_at"]),
+            **_standing(run),
+        }
+    )
+
+
+def _standing(run: Json) -> dict[str, str]:
+    """How it stands, as far as the answer says so."""
+    states = run.get("tasks", {})
+    owed, dead = run.get("owed", 0), run.get("dead_letters", 0)
+    return {
+        "tasks": "  ".join(f"{state} {count}" for state, count in states.items()),
+        "last told": output.ago(run.get("last_delivery_at")),
+        "owed": f"updates of {owed} tasks" if owed else "",
+        "failures": f"{run['failures']} in a row" if run["failures"] else "",
+        "next try": output.ago(run.get("next_attempt_at")),
+        "problem": run.get("last_error", ""),
+        "lost to it": f"{dead} updates that it did not take" if dead else "",
+    }
+
+
+def _sink_line(sink: Json) -> str:
+    if sink["type"] != "http":
+        return "none: fetch the updates, or watch the run"
+    names = sink.get("header_names")
+    with_headers = f", with {', '.join(names)}" if names else ""
+    return f"{sink['url']} ({sink['format']}{with_headers})"
+
+
+def _print_capabilities(found: Json) -> None:
+    output.print_facts({"callback url": found["callback_url"], "secret": found["secret"]})
+    output.new_console(stderr=True).print(
+        "These two are shown only now. Whoever knows the URL can report states of the run's tasks.",
+        style="yellow",
+    )
+
+
+def _row_of_run(run: Json) -> tuple[str, ...]:
+    return (
+        run["id"],
+        run["status"],
+        output.ago(run["created_at"]),
+        run["name"],
+        run["sink"].get("url", run["sink"]["type"]),
+        run.get("last_error", ""),
+    )
+
+
+def _row_of_delivery(one: Json) -> tuple[str, ...]:
+    status = str(one["status"]) if "status" in one else ""
+    answer = " ".join(filter(None, (status, one.get("error"), one.get("answer"))))
+    took = f"{one['latency_ms']:.0f} ms"
+    return (
+        output.clock(one["at"]),
+        one["verdict"],
+        str(one["updates"]),
+        str(one["attempt"]),
+        took,
+        answer,
+    )
+
+
+def _say_there_is_more(found: Json, limit: int) -> None:
+    if "next_page_token" in found:
+        typer.echo(f"There are more than these {limit}: see --limit.", err=True)

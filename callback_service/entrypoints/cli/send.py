@@ -1,0 +1,36 @@
+"""`callback-service send`: one callback, as a TES server would send it."""
+
+from typing import Annotated
+
+import typer
+
+from callback_service.domain.states import State
+from callback_service.entrypoints.cli import output
+from callback_service.entrypoints.cli.failures import CommandFailed
+from callback_service.entrypoints.cli.output import AsJson
+from callback_service.entrypoints.cli.service_client import Refused, exchange, new_session
+
+
+def send(
+    callback_url: Annotated[str, typer.Argument(help="The run's, as it was registered.")],
+    task_id: Annotated[str, typer.Argument(help="The task, as its TES server calls it.")],
+    state: Annotated[State, typer.Argument(case_sensitive=False, help="Its new state.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell the service of a state, as a TES server would.
+
+    Once this ends with exit code 0, the state is stored.
+
+    Example: callback-service send "$CALLBACK_URL" job-0012345 RUNNING
+    """
+    callback = {"id": task_id, "state": state.value}
+    try:
+        exchange(new_session(callback_url), "POST", callback_url, json=callback)
+    except Refused as error:
+        if error.status == 404:
+            raise CommandFailed("The service does not know this callback URL.") from error
+        raise
+    if as_json:
+        output.print_json(callback)
+        return
+    typer.echo(f"Stored: {output.plain(task_id)} is {state.value}.")
