@@ -18,8 +18,9 @@ INDEXES: Final = {
         IndexModel([("owed", UP), ("updated_at", UP), ("_id", UP)]),
         IndexModel([("runs", UP), ("updated_at", UP), ("_id", UP)]),
         IndexModel([("runs", UP), ("_id", UP)]),
+        # None on `heard_at`: every repeat would write it, and what is old by this one is nearly all
+        # that is forgotten.
         IndexModel([("updated_at", UP)]),
-        IndexModel([("heard_at", UP)]),
     ),
     "runs": (
         IndexModel([("owner", UP), ("created_at", DOWN), ("_id", DOWN)]),

@@ -1,0 +1,147 @@
+"""Whatever the domain can say survives the database's own encoding, there and back."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callback_service.adapters.mongo.documents import Document
+from callback_service.adapters.mongo.documents.delivery import (
+    from_attempt,
+    from_letter,
+    to_attempt,
+    to_letter,
+)
+from callback_service.adapters.mongo.documents.run import from_run, to_run
+from callback_service.adapters.mongo.documents.server import from_server, to_server
+from callback_service.adapters.mongo.documents.task import from_task, to_task
+from callback_service.domain.capability import Capability
+from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, Span
+from callback_service.domain.retry import RetryPolicy
+from callback_service.domain.run import Lease, Rewind, Run
+from callback_service.domain.server import Server
+from callback_service.domain.sink import HttpSink, NoSink
+from callback_service.domain.task import Task, TaskKey, Update
+
+AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+run_ids = st.from_regex(r"r[0-9a-f]{20}", fullmatch=True)
+numbers = st.integers(0, 2**31)
+# As the clock gives them: UTC, whole milliseconds.
+times = st.integers(0, 2**41).map(
+    lambda millis: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis)
+)
+waits = st.floats(0, 10**7).map(lambda seconds: timedelta(seconds=round(seconds, 3)))
+seconds = st.floats(0, 10**6)
+tags = st.dictionaries(texts, texts, max_size=4)
+
+keys = st.builds(TaskKey, texts, texts, texts)
+updates = st.builds(Update, seq=numbers, at=times)
+spans = st.builds(Span, keys, numbers, numbers)
+capabilities = st.builds(Capability, texts, st.none() | times)
+several = st.lists(capabilities, max_size=3).map(tuple)
+maybe_times = st.none() | times
+tasks = st.builds(
+    Task,
+    key=keys,
+    seq=numbers,
+    history=st.lists(updates, max_size=5).map(tuple),
+    runs=st.lists(run_ids, unique=True).map(tuple),
+    quiet=st.frozensets(run_ids, max_size=3),
+    joined=st.dictionaries(run_ids, times, max_size=3),
+    delivered=st.dictionaries(run_ids, numbers, max_size=3),
+    owed=st.frozensets(run_ids, max_size=3),
+    rev=numbers,
+    updated_at=maybe_times,
+    heard_at=maybe_times,
+    confirmed_at=maybe_times,
+)
+runs = st.builds(
+    Run,
+    id=run_ids,
+    owner=texts,
+    server=texts,
+    created_at=times,
+    expires_at=times,
+    name=texts,
+    tags=tags,
+    sink=st.builds(NoSink) | st.builds(HttpSink, url=texts, headers=tags),
+    secrets=several,
+    tokens=several,
+    retry=st.builds(RetryPolicy, st.lists(seconds, max_size=4).map(tuple)),
+    failures=numbers,
+    next_attempt_at=maybe_times,
+    lease=st.builds(Lease, numbers, st.none() | texts, maybe_times),
+    batch=st.lists(spans, max_size=3).map(tuple),
+    rewind=st.none()
+    | st.builds(Rewind, maybe_times, st.none() | st.lists(texts, max_size=3).map(tuple)),
+    last_delivery_at=maybe_times,
+    last_error=st.none() | texts,
+)
+# The fields that are not named are filled in by their types, those of tomorrow included.
+servers = st.builds(Server, key=texts, url=texts, created_at=times)
+answers = st.builds(
+    Answer,
+    status=st.none() | st.integers(100, 599),
+    error=st.none() | texts,
+    retry_after=st.none() | waits,
+    latency=seconds,
+    body=texts,
+)
+attempts = st.builds(
+    Attempt,
+    run_id=run_ids,
+    webhook_id=texts,
+    at=times,
+    number=numbers,
+    updates=numbers,
+    answer=answers,
+)
+letters = st.builds(
+    DeadLetter, run_id=run_ids, item=st.builds(Item, keys, updates), reason=texts, at=times
+)
+
+
+def stored(document: Document) -> Document:
+    return bson.decode(bson.encode(document), AWARE)
+
+
+@given(tasks)
+def test_tasks(task: Task):
+    document = stored(from_task(task))
+    assert to_task(document) == task
+    assert document["_id"] == str(task.key)
+
+
+@given(runs)
+def test_runs(run: Run):
+    assert to_run(stored(from_run(run))) == run
+
+
+@given(servers)
+def test_servers(server: Server):
+    assert to_server(stored(from_server(server))) == server
+
+
+@given(attempts)
+def test_attempts(attempt: Attempt):
+    assert to_attempt(stored(from_attempt(attempt))) == attempt
+
+
+@given(letters)
+def test_letters(letter: DeadLetter):
+    assert to_letter(stored(from_letter(letter))) == letter
+
+
+@given(letters, letters)
+def test_letters_share_an_id_only_where_they_are_of_one_update(one: DeadLetter, other: DeadLetter):
+    same = (one.run_id, str(one.item.key), one.item.update.seq) == (
+        other.run_id,
+        str(other.item.key),
+        other.item.update.seq,
+    )
+    assert (from_letter(one)["_id"] == from_letter(other)["_id"]) == same
