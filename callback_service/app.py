@@ -12,7 +12,6 @@ from foca.models.config import SpecConfig
 from werkzeug.wrappers import Response
 
 from callback_service import __version__, wiring
-from callback_service.config import Settings
 from callback_service.entrypoints.access import ApiToken, Gatekeeper, Role
 from callback_service.entrypoints.api import problems
 from callback_service.entrypoints.api.validation import VALIDATORS
@@ -20,12 +19,8 @@ from callback_service.entrypoints.listener import listener_paths
 from callback_service.wiring import Configured
 
 
-def create_app() -> Flask:
-    """Raises `ConfigError` where the settings cannot be used."""
-    return build_app(wiring.load())
-
-
 def build_app(configured: Configured) -> Flask:
+    """Connects to nothing yet. Raises `ConfigError` where the settings do not fit together."""
     foca, settings = configured.foca, configured.settings
     service_spec, tes_spec = foca.conf.api.specs
     add_listener(service_spec, tes_spec)
@@ -74,6 +69,3 @@ def _service_info(configured: Configured) -> dict[str, Any]:
 
 def _to_swagger_ui() -> Response:
     return redirect("/ui/")
-
-
-__all__ = ["Settings", "add_listener", "build_app", "create_app"]

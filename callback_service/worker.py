@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from callback_service import wiring
 from callback_service.config import Settings
-from callback_service.domain.errors import ServiceError
+from callback_service.domain.errors import ConfigError, ServiceError
 from callback_service.domain.run import LEASE
 from callback_service.entrypoints import celery_tasks
 from callback_service.relay.sweep import Tick
@@ -24,9 +24,9 @@ def run_worker(configured: Configured, concurrency: int | None = None) -> None:
     """Work until SIGTERM or SIGINT; then let what is under way end."""
     settings = configured.settings
     _allow_many_sockets()
-    celery_base = configured.foca._create_base_app().app  # noqa: SLF001
-    celery = wiring.celery_of(celery_base, settings)
-    with DeliveryLoop(wiring.stores(celery_base, settings), settings).running() as telling:
+    app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
+    celery = wiring.celery_of(app, settings)
+    with DeliveryLoop(wiring.stores(app, settings), settings).running() as telling:
         celery_tasks.register(celery, telling.dispatcher)
         # Gossip, mingling and heartbeats tell workers of each other: leases do that here.
         celery.worker_main(
@@ -120,11 +120,15 @@ def _allow_many_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def main() -> None:
-    """`python -m callback_service.worker [CONCURRENCY]`: what `callback-service worker` becomes."""
-    concurrency = int(sys.argv[1]) if len(sys.argv) > 1 else None
-    run_worker(wiring.load(), concurrency)
+def main(arguments: list[str]) -> None:
+    """`python -m callback_service.worker [THREADS]`: what `callback-service worker` runs."""
+    try:
+        configured = wiring.load()
+    except ConfigError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(2)
+    run_worker(configured, int(arguments[0]) if arguments else None)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

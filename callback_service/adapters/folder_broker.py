@@ -18,7 +18,7 @@ from kombu.transport import filesystem
 class Channel(filesystem.Channel):
     """Readers see a message when it is renamed to the name that they look for."""
 
-    def _put(self, queue: str, payload: Any, **_: Any) -> None:
+    def _put(self, queue: str, payload: Any, **_: Any) -> None:  # type: ignore[override]  # kombu's own
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         path = Path(self.data_folder_out, name)
         draft = path.with_suffix(".draft")

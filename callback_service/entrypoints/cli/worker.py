@@ -17,9 +17,5 @@ def worker(
 
     Example: callback-service worker
     """
-    from callback_service import wiring
-
-    # What is wrong with the settings is said here, in a sentence.
-    wiring.load()
     chosen = [] if concurrency is None else [str(concurrency)]
     os.execv(sys.executable, [sys.executable, "-m", "callback_service.worker", *chosen])  # noqa: S606

@@ -1,0 +1,65 @@
+"""The API's process: gunicorn with gevent workers, around the app."""
+
+# ruff: noqa: E402  before anything else is imported, what it imports must be patched
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from callback_service import wiring
+from callback_service.app import build_app
+from callback_service.domain.errors import ConfigError
+
+# Seconds that requests get to end at a stop; long polls are cut short then.
+GRACE = 5
+# Bytes: a cursor may be as long as common proxies let a URL be.
+LONGEST_LINE = 8190
+# Clients at once per process: most of them wait, and a waiting one costs a greenlet.
+CLIENTS = 10_000
+
+
+class Server(BaseApplication):
+    """Imports once and forks: the processes share what they do not change."""
+
+    def __init__(self, host: str, port: int, workers: int) -> None:
+        self._options = {
+            "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            "workers": workers,
+            "worker_class": "gevent",
+            "worker_connections": CLIENTS,
+            "graceful_timeout": GRACE,
+            "limit_request_line": LONGEST_LINE,
+            # Senders keep their connections longer than gunicorn expects.
+            "keepalive": 60,
+            "loglevel": "warning",
+            # It would listen in the home of whoever started us.
+            "control_socket_disable": True,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        # In each process anew: connections do not survive a fork.
+        return build_app(wiring.load())
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m callback_service.serve HOST PORT WORKERS`: what `callback-service serve` runs."""
+    host, port, workers = arguments
+    try:
+        wiring.check_access(wiring.load(), host)
+    except ConfigError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(2)
+    Server(host, int(port), int(workers)).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
