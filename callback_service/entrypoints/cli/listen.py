@@ -58,7 +58,7 @@ async def _listen(receiver: "Receiver", host: str, port: int) -> None:
     bound = await receiver.start(host, port)
     url = url_of(reachable(host), bound)
     # Not on stdout: that is for what arrives.
-    typer.echo(f"Listening at {url}/ (Ctrl-C ends it). Register a run that is told here:", err=True)
+    typer.echo(f"Listening at {url}/ until Ctrl-C. To be told here:", err=True)
     typer.echo(f"  callback-service runs register --sink {url}/", err=True)
     try:
         await asyncio.Event().wait()

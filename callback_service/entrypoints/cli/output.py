@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,6 @@ from callback_service.domain.states import State
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the API answers it.")]
@@ -56,7 +55,7 @@ def new_console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """The first column is never shortened: it is what other commands take."""
     from rich.table import Table
 
@@ -66,6 +65,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(shown(cell) for cell in row))
     new_console().print(table)
+    if not rows:
+        typer.echo("There are none.", err=True)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -114,8 +115,12 @@ def ago(at: str | None, now: datetime | None = None) -> str:
 def _length(seconds: float) -> str:
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size or (unit == "min" and seconds >= size):
-            return f"{seconds // size:.0f} {unit}"
+            return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def tasks(count: int) -> str:
+    return f"{count} task" if count == 1 else f"{count} tasks"
 
 
 def clock(at: str) -> str:
@@ -135,13 +140,18 @@ def warning(sentence: str) -> "Text":
     return Text(plain(sentence), style="yellow")
 
 
-def progress(done: float, total: float, words: str) -> "Table":
-    """A bar over the width that the words leave."""
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
+class Bars:
+    """Bars below each other, over the width that the words leave."""
 
-    line = Table.grid(expand=True, padding=(0, 2, 0, 0))
-    line.add_column(ratio=1)
-    line.add_column(no_wrap=True)
-    line.add_row(ProgressBar(total=total, completed=done), words)
-    return line
+    def __init__(self) -> None:
+        from rich.table import Table
+
+        self.table = Table.grid(expand=True, padding=(0, 2, 0, 0))
+        self.table.add_column(no_wrap=True, style="bold")
+        self.table.add_column(ratio=1)
+        self.table.add_column(no_wrap=True)
+
+    def add(self, name: str, done: int, total: int, words: str) -> None:
+        from rich.progress_bar import ProgressBar
+
+        self.table.add_row(name, ProgressBar(total=total, completed=done), words)

@@ -403,7 +403,7 @@ def _standing(run: Json) -> dict[str, str]:
     return {
         "tasks": "  ".join(f"{state} {count}" for state, count in states.items()),
         "last told": output.ago(run.get("last_delivery_at")),
-        "owed": f"updates of {owed} tasks" if owed else "",
+        "owed": f"updates of {output.tasks(owed)}" if owed else "",
         "failures": f"{run['failures']} in a row" if run["failures"] else "",
         "next try": output.ago(run.get("next_attempt_at")),
         "problem": run.get("last_error", ""),

@@ -186,7 +186,7 @@ def origin_of(url: str) -> str:
     except ValueError:
         return "This"
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}" if parts.scheme and host else f"“{url[:40]}”"
+    return f"{parts.scheme}://{host}" if parts.scheme and host else f"“{url.partition('/')[0]}”"
 
 
 def _read(answer: "requests.Response", where: str) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 # For how long an answer is held back; what changes without an update is seen after it.
-_WAIT = 10.0
+_WAIT = 3.0
 _PAGE = 1000
 # Updates that come one by one are asked for some at a time.
 _BREATH = 0.1
@@ -160,9 +160,9 @@ class Lines:
     def stand(self, run: Json) -> None:
         ended, tasks = _ended_of(run)
         if has_ended(run):
-            typer.echo(f"All {tasks} tasks have ended.")
+            typer.echo(f"All have ended: {output.tasks(tasks)}.")
         else:
-            typer.echo(f"{ended} of {tasks} tasks have ended.")
+            typer.echo(f"{ended} of {output.tasks(tasks)} have ended.")
 
     def worry(self, sentence: str) -> None:
         typer.echo(sentence, err=True)
@@ -206,14 +206,20 @@ class Picture:
         from rich.text import Text
 
         name = output.plain(self._run["name"]) or self._run["id"]
-        owed = f"  owed updates of {self._run['owed']} tasks" if self._run["owed"] else ""
+        owed = (
+            f"  still owed updates of {output.tasks(self._run['owed'])}"
+            if self._run["owed"]
+            else ""
+        )
         return Text.assemble((name, "bold"), "  ", output.shown(self._run["status"]), owed)
 
     def _bar(self) -> "RenderableType":
         ended, tasks = _ended_of(self._run)
         if not tasks:
             return "No task has been heard of yet."
-        return output.progress(ended, tasks, f"{ended} of {tasks} tasks have ended")
+        bars = output.Bars()
+        bars.add("tasks", ended, tasks, f"{ended} of {tasks} have ended")
+        return bars.table
 
     def _updates(self) -> "RenderableType":
         from rich.table import Table

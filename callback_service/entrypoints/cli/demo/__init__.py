@@ -67,10 +67,10 @@ def demo(
     plan = Plan(tasks, address, deadline or _GRACE + _SECONDS_PER_TASK * tasks)
     with _service(url, token, data, own=own) as service:
         outcome = _play(service, plan, quiet=as_json)
-    if as_json:
-        output.print_json(outcome.as_json())
-    else:
-        print_outcome(outcome)
+        if as_json:
+            output.print_json(outcome.as_json())
+        else:
+            print_outcome(outcome)
     if not outcome.is_good:
         raise typer.Exit(ExitCode.FAILED)
 

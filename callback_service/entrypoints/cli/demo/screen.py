@@ -30,25 +30,21 @@ def drawing(*, quiet: bool) -> Iterator[Callable[["Performance"], None]]:
 
 def _picture(performance: "Performance") -> "Group":
     from rich.console import Group
-    from rich.table import Table
+    from rich.text import Text
 
     planned, sent = performance.plan.updates, performance.sent
-    lines: list[tuple[str, int, str]] = [("TES server", sent.count, "callbacks acknowledged")]
-    inboxes = (follower.inbox for follower in performance.followers)
-    lines += [(inbox.name, inbox.count, "updates received") for inbox in inboxes]
-    bars = Table.grid(expand=True, padding=(0, 2, 0, 0))
-    bars.add_column(no_wrap=True, style="bold")
-    bars.add_column(ratio=1)
-    for name, done, words in lines:
-        number = f"{done:>{len(str(planned))}} of {planned} {words}"
-        bars.add_row(name, output.progress(done, planned, number))
-    waiting = performance.plan.tasks - len(sent.changes)
-    states = output.counted(sent.states)
-    return Group("", bars, "", f"tasks  to come {waiting}", states, "", _last_tasks(sent), "")
+    bars = output.Bars()
+    bars.add("TES server", sent.count, planned, f"{sent.count} of {planned} callbacks acknowledged")
+    for inbox in (follower.inbox for follower in performance.followers):
+        words = f"{inbox.count} of {planned} updates received"
+        bars.add(inbox.name, inbox.count, planned, words)
+    to_come = f"to come {performance.plan.tasks - len(sent.changes)}"
+    states = Text("  ").join([Text(to_come), output.counted(sent.states)])
+    return Group("", bars.table, "", states, "", _last_tasks(sent), "")
 
 
 def _last_tasks(sent: Sent) -> "RenderableType":
-    """How the tasks moved that came last."""
+    """How the tasks moved that moved last."""
     from rich.table import Table
     from rich.text import Text
 

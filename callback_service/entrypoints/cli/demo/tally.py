@@ -19,7 +19,8 @@ class Sent:
     states: Counter[State] = field(default_factory=Counter)
 
     def acknowledge(self, task_id: str, state: State, at: float) -> None:
-        changes = self.changes.setdefault(task_id, [])
+        # The task that moved last comes last.
+        changes = self.changes[task_id] = self.changes.pop(task_id, [])
         if changes:
             self.states[changes[-1][0]] -= 1
         changes.append((state, at))
