@@ -267,9 +267,9 @@ class CallbackClient:
 
     # ---- servers ----
 
-    def servers(self) -> Iterator[Server]:
+    def servers(self) -> List[Server]:
         """All TES servers that are registered, in the order of their names."""
-        return self._connection.pages(Server.from_json, "servers", "/v1/servers")
+        return self._connection.ask(_read_servers, "GET", "/v1/servers")
 
     def server(self, name: str) -> Server:
         """A TES server, and whether it was found to call back."""
@@ -351,6 +351,10 @@ def _nothing(_answer: Any) -> None:
 
 def _read_states(answer: Mapping[str, Any]) -> List[TaskState]:
     return [TaskState.from_json(item) for item in answer["states"]]
+
+
+def _read_servers(answer: Mapping[str, Any]) -> List[Server]:
+    return [Server.from_json(item) for item in answer["servers"]]
 
 
 def _page(answer: Mapping[str, Any]) -> Page:

@@ -330,8 +330,8 @@ class FakeService:
     def list_states(self, body: Json, **_: Any) -> Answer:
         return Answer(200, {"states": [self._state(_key(task)) for task in body["tasks"]]})
 
-    def list_servers(self, query: List[Tuple[str, str]], **_: Any) -> Answer:
-        return self._list("servers", [self._servers[name] for name in sorted(self._servers)], query)
+    def list_servers(self, **_: Any) -> Answer:
+        return Answer(200, {"servers": [self._servers[name] for name in sorted(self._servers)]})
 
     def register_server(self, body: Json, **_: Any) -> Answer:
         if body["name"] in self._servers:

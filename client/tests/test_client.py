@@ -170,7 +170,7 @@ def test_servers_are_registered_changed_and_forgotten(client, service):
     assert [server.name for server in client.servers()] == ["local"]
     assert client.server("local").default
     client.delete_server("local")
-    assert list(client.servers()) == []
+    assert client.servers() == []
 
 
 def test_what_a_newer_service_adds_is_ignored(client, service):
@@ -185,7 +185,7 @@ def test_what_a_newer_service_adds_is_ignored(client, service):
         "QUEUED",
         "COMPLETE",
     ]
-    assert next(client.servers()).name == "local"
+    assert client.servers()[0].name == "local"
 
 
 @pytest.mark.parametrize(
