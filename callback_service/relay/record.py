@@ -62,7 +62,8 @@ class Recorder:
             after = before or Task(key)
             for step in steps:
                 after = step.decide(after)
-            if after != before:
+            # Told the same in the same millisecond, it is equal, but not known to be durable.
+            if after is not before:
                 changes.append(Change(before, after))
         return changes
 

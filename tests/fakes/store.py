@@ -105,8 +105,8 @@ class FakeTasks(FakeStore):
                         _hushed(task, run_id) if quiet else _pushed(task, run_id)
                     )
 
-    def of_run(self, run_id: str, after: TaskKey | None, limit: int) -> list[Task]:
-        behind = [task for task in self._of(run_id) if not after or str(task.key) > str(after)]
+    def of_run(self, run_id: str, after: str | None, limit: int) -> list[Task]:
+        behind = [task for task in self._of(run_id) if not after or str(task.key) > after]
         return sorted(behind, key=lambda task: str(task.key))[:limit]
 
     def counts(self, run_id: str) -> tuple[dict[State, int], int]:

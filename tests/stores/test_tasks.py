@@ -403,7 +403,7 @@ class ReadingSuite:
     def test_a_runs_tasks_are_paged_by_key(self, tasks: Tasks):
         tasks.save([decide(None, join("r1"), key=key) for key in reversed(MANY)])
         first = tasks.of_run("r1", None, 100)
-        rest = tasks.of_run("r1", first[-1].key, 500)
+        rest = tasks.of_run("r1", str(first[-1].key), 500)
         assert [task.key for task in first + rest] == MANY
 
     def test_counts_are_of_the_runs_own_tasks(self, tasks: Tasks):

@@ -81,6 +81,7 @@ def _move(change: Change) -> Document:
             "seq": after.seq,
             # Everybody is owed a move, so a mark that came meanwhile is rightly overwritten.
             "owed": sorted(after.owed),
+            **({"owing": True} if after.owed else {}),
             "confirmed_at": after.confirmed_at,
         },
         "$push": {"history": {"$each": new, "$slice": -HISTORY_LIMIT}},
@@ -92,6 +93,7 @@ def _mere_join(change: Change) -> Document:
     owed = change.after.owed - (change.before.owed if change.before else frozenset())
     return {
         "$addToSet": {"owed": {"$each": sorted(owed)}},
+        "$set": {"owing": True} if owed else {},
         "$max": _confirmed(change.after),
     }
 

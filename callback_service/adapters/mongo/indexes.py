@@ -14,8 +14,10 @@ from callback_service.adapters.mongo.documents import Document
 
 INDEXES: Final = {
     "tasks": (
-        # What a run is owed, longest unchanged first; and who is owed anything at all.
+        # What a run is owed, longest unchanged first.
         IndexModel([("owed", UP), ("updated_at", UP), ("_id", UP)]),
+        # Who is owed anything at all.
+        IndexModel([("owing", UP)], sparse=True),
         IndexModel([("runs", UP), ("updated_at", UP), ("_id", UP)]),
         IndexModel([("runs", UP), ("_id", UP)]),
         # None on `heard_at`: every repeat would write it, and what is old by this one is nearly all

@@ -87,7 +87,7 @@ class MongoTasks:
         wanted = {"runs": run_id, "quiet": {"$ne": run_id}}
         if rewind.task_ids is not None:
             wanted["task_id"] = {"$in": list(rewind.task_ids)}
-        after: TaskKey | None = None
+        after: str | None = None
         while tasks := self._find(_after(wanted, after), [("_id", 1)], CHUNK):
             self._bulk(
                 [
@@ -96,11 +96,13 @@ class MongoTasks:
                     if (floor := _floor(task, rewind.since)) is not None
                 ]
             )
-            after = tasks[-1].key
+            after = str(tasks[-1].key)
 
     def creditors(self) -> set[str]:
         with self._connection.guarded():
-            return set(self._tasks.distinct("owed"))
+            # Whoever lends again at this moment keeps the flag, or sets it anew.
+            self._marks.update_many({"owing": True, "owed": []}, {"$unset": {"owing": ""}})
+            return set(self._tasks.distinct("owed", {"owing": True}))
 
     def leave(self, run_id: str) -> None:
         without = {
@@ -120,7 +122,7 @@ class MongoTasks:
         while tasks := self._find({"runs": run_id, "quiet": run_id}, [("_id", 1)], CHUNK):
             self._bulk([_pushed(run_id, task) for task in tasks])
 
-    def of_run(self, run_id: str, after: TaskKey | None, limit: int) -> list[Task]:
+    def of_run(self, run_id: str, after: str | None, limit: int) -> list[Task]:
         return self._find(_after({"runs": run_id}, after), [("_id", 1)], limit)
 
     def counts(self, run_id: str) -> tuple[dict[State, int], int]:
@@ -187,8 +189,8 @@ def _any_of(keys: Collection[TaskKey]) -> Document:
     return {"_id": {"$in": [str(key) for key in keys]}}
 
 
-def _after(wanted: Mapping[str, Any], key: TaskKey | None) -> Document:
-    return {**wanted, "_id": {"$gt": str(key)}} if key else dict(wanted)
+def _after(wanted: Mapping[str, Any], key: str | None) -> Document:
+    return {**wanted, "_id": {"$gt": key}} if key else dict(wanted)
 
 
 def _chunks(values: Sequence[T]) -> Iterator[list[T]]:
@@ -228,7 +230,10 @@ def _rewound(run_id: str, key: TaskKey, floor: int) -> UpdateOne:
     """Only ever back: who was told less is owed the rest as it is."""
     return UpdateOne(
         {"_id": str(key), "runs": run_id, f"delivered.{run_id}": {"$gt": floor}},
-        {"$set": {f"delivered.{run_id}": floor}, "$addToSet": {"owed": run_id}},
+        {
+            "$set": {f"delivered.{run_id}": floor, "owing": True},
+            "$addToSet": {"owed": run_id},
+        },
     )
 
 
@@ -236,5 +241,5 @@ def _pushed(run_id: str, task: Task) -> UpdateOne:
     """Owed what it has not been told; if the task moved since it was read, read it again."""
     change: Document = {"$pull": {"quiet": run_id}, "$inc": {"rev": 1}}
     if task.updates_for(run_id):
-        change["$addToSet"] = {"owed": run_id}
+        change |= {"$addToSet": {"owed": run_id}, "$set": {"owing": True}}
     return UpdateOne({"_id": str(task.key), "quiet": run_id, "seq": task.seq}, change)

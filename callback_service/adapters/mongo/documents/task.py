@@ -46,6 +46,9 @@ def from_task(task: Task) -> Document:
         "joined": dict(task.joined),
         "delivered": dict(task.delivered),
         "owed": sorted(task.owed),
+        # Set with a debt, struck some time after its end: few tasks have it, so it is
+        # what the sweeper looks for. An index on `owed` holds every task there is.
+        **({"owing": True} if task.owed else {}),
         "rev": task.rev,
         "updated_at": task.updated_at,
         "heard_at": task.heard_at,
