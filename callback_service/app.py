@@ -8,13 +8,13 @@ import yaml
 from connexion.apis.flask_api import FlaskApi
 from connexion.jsonifier import Jsonifier
 from flask import Flask, redirect
-from foca.models.config import SpecConfig
+from foca.models.config import ConnexionOptions, SpecConfig
 from werkzeug.wrappers import Response
 
 from callback_service import __version__, wiring
 from callback_service.entrypoints.access import ApiToken, Gatekeeper, Role
 from callback_service.entrypoints.api import problems
-from callback_service.entrypoints.api.validation import VALIDATORS
+from callback_service.entrypoints.api.validation import VALIDATORS, QueryParser, RawRequest
 from callback_service.entrypoints.listener import listener_paths
 from callback_service.wiring import Configured
 
@@ -26,9 +26,11 @@ def build_app(configured: Configured) -> Flask:
     add_listener(service_spec, tes_spec)
     for spec in (service_spec, tes_spec):
         spec.disable_auth |= not settings.access.auth
-        if spec.connexion is not None:
-            spec.connexion = spec.connexion.model_copy(update={"validator_map": VALIDATORS})
+        spec.connexion = _validated(spec.connexion or ConnexionOptions())
     app: Flask = foca.create_app().app
+    app.request_class = RawRequest
+    # Task ids may hold two slashes in a row, and are not another task's then.
+    app.url_map.merge_slashes = False
     celery = wiring.celery_of(app, settings)
     intake = wiring.Intake(wiring.stores(app, settings), celery, settings)
     app.extensions["callback_service"] = intake
@@ -47,6 +49,14 @@ def add_listener(service: SpecConfig, tes: SpecConfig) -> None:
     document = _read(service)
     paths = {**listener_paths(_read(tes)), **document["paths"]}
     service.append = [*(service.append or ()), {"paths": paths}]
+
+
+def _validated(options: ConnexionOptions) -> ConnexionOptions:
+    """Our validators in the places of Connexion's."""
+    more = {"uri_parser_class": QueryParser} if options.strict_validation else {}
+    return options.model_copy(
+        update={"validator_map": VALIDATORS, "options": {**(options.options or {}), **more}}
+    )
 
 
 def _read(spec: SpecConfig) -> dict[str, Any]:

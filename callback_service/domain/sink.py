@@ -13,6 +13,8 @@ MAX_HEADERS = 20
 MAX_HEADER_LENGTH = 4096
 MAX_URL_LENGTH = 2048
 
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 # What the sender itself writes, what belongs to the connection, and what would
@@ -90,9 +92,14 @@ def _check_url(url: str, policy: AddressPolicy) -> None:
         raise InvalidInput(where, "must be an http or https URL")
     if parts.username is not None or parts.password is not None:
         raise InvalidInput(where, "must not carry user info; use `sink.headers.Authorization`")
-    if not host or port == 0 or "\\" in url:
+    if not host or not _names_host(host) or port == 0 or "\\" in url:
         raise InvalidInput(where, "must name a host and, if any, a port from 1 to 65535")
     policy.check_host(host, where)
+
+
+def _names_host(host: str) -> bool:
+    # What has a colon stood in brackets, and `urlsplit` takes only addresses there.
+    return ":" in host or _HOST_NAME.fullmatch(host) is not None
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -99,6 +99,8 @@ def _from_bug(error: Exception) -> Response:
 
 
 def _title(status: int) -> str:
+    if status == 413:  # older Pythons know its older name
+        return "Content Too Large"
     try:
         return HTTPStatus(status).phrase
     except ValueError:

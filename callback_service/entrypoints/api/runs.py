@@ -144,5 +144,5 @@ def _shown_keys(keys: Keys) -> Json:
 def _read_stamp(text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone(UTC) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InvalidInput("page_token", "is not a page token of this list") from None

@@ -5,19 +5,25 @@ these take their place through `validator_map` and are given the same schemas.
 """
 
 import functools
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from connexion.decorators.uri_parsing import OpenAPIURIParser
 from connexion.decorators.validation import ParameterValidator, TypeValidationError, coerce_type
 from connexion.exceptions import UnsupportedMediaTypeProblem
 from connexion.json_schema import Draft4RequestValidator
 from connexion.utils import is_json_mimetype
+from flask import Request
 from jsonschema import Draft4Validator, draft4_format_checker
 
 from callback_service.domain.errors import ServiceError
 from callback_service.entrypoints.api import strict_json
 from callback_service.entrypoints.api.reasons import MAX_ERRORS, MAX_SHOWN, faults
+
+
+# Python also reads `nan`, `1_0` and digits of other scripts as numbers.
+_NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
 
 
 class InvalidRequest(ServiceError):
@@ -72,16 +78,24 @@ class BodyValidator:
             raise InvalidRequest([("body", str(error))]) from None
 
 
-class QueryValidator(ParameterValidator):
-    """Connexion's `ParameterValidator` with reasons that fit into a sentence."""
+class QueryParser(OpenAPIURIParser):
+    """Refuses query parameters that an operation does not have.
 
-    def validate_query_parameter_list(self, request: Any) -> set[str]:
-        unknown = sorted(super().validate_query_parameter_list(request))[:MAX_ERRORS]
+    Connexion's validator would, but only for operations that have any.
+    """
+
+    def resolve_query(self, query_data: dict[str, list[str]]) -> dict[str, Any]:
+        known = [name for name, param in self.param_defns.items() if param["in"] == "query"]
+        unknown = sorted(query_data.keys() - set(known))[:MAX_ERRORS]
         if unknown:
-            known = [param["name"] for param in self.parameters.get("query", [])]
             reason = f"is not a parameter here; known are {', '.join(known) or 'none'}"
             raise InvalidRequest([(name[:MAX_SHOWN], reason) for name in unknown])
-        return set()
+        resolved: dict[str, Any] = super().resolve_query(query_data)
+        return resolved
+
+
+class QueryValidator(ParameterValidator):
+    """Connexion's `ParameterValidator` with reasons that fit into a sentence."""
 
     @staticmethod
     def validate_parameter(
@@ -93,16 +107,23 @@ class QueryValidator(ParameterValidator):
                 raise InvalidRequest([(name, "is missing")])
             return
         schema = param.get("schema", param)
+        wrong_type = InvalidRequest([(name, f"must be of type {schema.get('type')}")])
+        if schema.get("type") in {"integer", "number"} and not _NUMBER.fullmatch(value):
+            raise wrong_type
         try:
             converted = coerce_type(param, value, parameter_type, name)
         except TypeValidationError:
-            raise InvalidRequest([(name, f"must be of type {schema.get('type')}")]) from None
-        if isinstance(converted, float) and not math.isfinite(converted):
-            raise InvalidRequest([(name, "must be a finite number")])
+            raise wrong_type from None
         validator = Draft4Validator(schema, format_checker=draft4_format_checker)
         errors = [reason for _, reason in faults(validator.iter_errors(converted))]
         if errors:
             raise InvalidRequest([(name, errors[0])])
+
+
+class RawRequest(Request):
+    """Leaves bodies as they came: Connexion would read a form where the contract has none."""
+
+    want_form_data_parsed = False
 
 
 VALIDATORS = {"body": BodyValidator, "parameter": QueryValidator}
