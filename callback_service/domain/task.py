@@ -59,11 +59,9 @@ class Task:
 
     def hear(self, state: State, source: Source, at: datetime) -> Self:
         """The task after `source` told of `state`: the rules of belief."""
-        heard = replace(
-            self,
-            heard_at=at,
-            confirmed_at=at if source.is_truth else self.confirmed_at,
-        )
+        # A server that does not know confirms nothing.
+        is_confirmed = source.is_truth and state is not State.UNKNOWN
+        heard = replace(self, heard_at=at, confirmed_at=at if is_confirmed else self.confirmed_at)
         return heard._move(state, source, at) if self._believes(state, source) else heard
 
     def _believes(self, state: State, source: Source) -> bool:
