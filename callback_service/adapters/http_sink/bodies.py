@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from callback_service.domain.delivery import Item
 from callback_service.domain.run import Run
 from callback_service.domain.sink import Format
+from callback_service.domain.wording import rfc3339, worded_update
 
 EVENT_TYPE = "org.ga4gh.tes.task.state"
 
@@ -30,7 +30,7 @@ def body_of(sink_format: Format, run: Run, items: Sequence[Item]) -> Body:
 def batch(run: Run, items: Sequence[Item]) -> dict[str, Any]:
     return {
         "run": {"id": run.id, "name": run.name},
-        "updates": [update(item) for item in items],
+        "updates": [worded_update(item) for item in items],
     }
 
 
@@ -47,27 +47,10 @@ def cloud_event(run: Run, item: Item) -> dict[str, Any]:
         "source": f"/runs/{run.id}/servers/{item.key.server}",
         "id": f"{item.key.task_id}/{item.update.seq}",
         "subject": item.key.task_id,
-        "time": _rfc3339(item.update.at),
+        "time": rfc3339(item.update.at),
         "datacontenttype": "application/json",
-        "data": update(item),
+        "data": worded_update(item),
     }
-
-
-def update(item: Item) -> dict[str, Any]:
-    return {
-        "server": item.key.server,
-        "task_id": item.key.task_id,
-        "seq": item.update.seq,
-        "state": item.update.state,
-        "previous": item.previous,
-        "at": _rfc3339(item.update.at),
-        "source": item.update.source,
-        "final": item.update.state.is_final,
-    }
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _json(value: dict[str, Any]) -> str:
