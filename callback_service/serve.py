@@ -11,6 +11,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from callback_service import wiring
+from callback_service.adapters import open_files
 from callback_service.app import build_app
 from callback_service.domain.errors import ConfigError
 
@@ -58,6 +59,7 @@ def main(arguments: list[str]) -> None:
     except ConfigError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
+    open_files.allow_many()
     Server(host, int(port), int(workers)).run()
 
 

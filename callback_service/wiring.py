@@ -140,7 +140,7 @@ class Intake:
         self.registrar = Registrar(
             stores.runs, stores.tasks, self.servers, recorder, doorbell, clock, policy
         )
-        self.reader = Reader(stores.tasks, watch, clock, retention)
+        self.reader = Reader(stores.tasks, stores.runs, watch, clock, retention)
         self.readiness = Readiness(
             needed={"database": stores.connection.check}, missed={"broker": doorbell.check}
         )

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import resource
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from callback_service import wiring
+from callback_service.adapters import open_files
 from callback_service.config import Settings
 from callback_service.domain.errors import ConfigError, ServiceError
 from callback_service.domain.run import LEASE
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def run_worker(configured: Configured, concurrency: int | None = None) -> None:
     """Work until SIGTERM or SIGINT; then let what is under way end."""
     settings = configured.settings
-    _allow_many_sockets()
+    open_files.allow_many()
     app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
     celery = wiring.celery_of(app, settings)
     with DeliveryLoop(wiring.stores(app, settings), settings).running() as telling:
@@ -111,13 +111,6 @@ async def _repeat(work: Callable[[], None], every: float, executor: Executor) ->
             # The clockwork of a worker never stops: the next round may go well.
             log.exception("tick.failed")
         await asyncio.sleep(every)
-
-
-def _allow_many_sockets() -> None:
-    """As many open files as the system lets this process have: each delivery holds one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def main(arguments: list[str]) -> None:

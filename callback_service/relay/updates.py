@@ -10,7 +10,7 @@ from callback_service.domain.feed import Place
 from callback_service.domain.run import Run
 from callback_service.domain.states import State
 from callback_service.domain.task import Task, TaskKey
-from callback_service.relay.ports import Clock, Tasks
+from callback_service.relay.ports import Clock, Runs, Tasks
 from callback_service.relay.record import run_topic, task_topic
 from callback_service.relay.watch import Watch
 
@@ -28,8 +28,11 @@ class Page:
 class Reader:
     """Answers at once, or waits until there is something to answer."""
 
-    def __init__(self, tasks: Tasks, watch: Watch, clock: Clock, retention: timedelta) -> None:
+    def __init__(
+        self, tasks: Tasks, runs: Runs, watch: Watch, clock: Clock, retention: timedelta
+    ) -> None:
         self._tasks = tasks
+        self._runs = runs
         self._watch = watch
         self._clock = clock
         self._retention = retention
@@ -51,11 +54,15 @@ class Reader:
         return pages[-1]
 
     def stream(self, run: Run, cursor: str | None, limit: int) -> Iterator[Page]:
-        """Pages for ever; an empty one where nothing happened for `HEARTBEAT` seconds."""
-        while True:
+        """Pages while the run is there; an empty one after `HEARTBEAT` seconds without news."""
+        while self._is_open(run):
             page = self.updates(run, cursor, limit, HEARTBEAT)
             cursor = page.cursor
             yield page
+
+    def _is_open(self, run: Run) -> bool:
+        found = self._runs.find({run.id}).get(run.id)
+        return found is not None and found.is_open(self._clock.now())
 
     def task(self, key: TaskKey, known: State | None, wait: float = 0) -> Task:
         """The task; while its state is `known`, wait so many seconds for another.

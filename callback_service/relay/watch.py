@@ -16,8 +16,9 @@ from callback_service.relay.record import run_topic, task_topic
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2
-# A change may become visible a little after its stamp: look back that far each time.
-LOOK_BACK = timedelta(seconds=3)
+# A change may become visible a little after its stamp. One that takes longer wakes
+# nobody, and is found when the waiting is over.
+LOOK_BACK = timedelta(seconds=0.5)
 
 
 class Watch:

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
+from callback_service.domain.errors import ServiceError
 from callback_service.domain.run import Run
 from callback_service.domain.wording import worded_update
 from callback_service.entrypoints.access import Role, caller, needs
@@ -34,16 +35,20 @@ def _wants_stream() -> bool:
 def _stream(reader: Reader, run: Run, cursor: str | None, page_size: int) -> Response:
     # The first page is read before the answer begins: an error can still be a problem then.
     first = reader.updates(run, cursor, page_size)
+    events = _events(first, reader.stream(run, first.cursor, page_size))
     # Proxies that buffer would hold events back.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    events = _events(first, reader.stream(run, first.cursor, page_size))
     return Response(events, mimetype=EVENT_STREAM, headers=headers)
 
 
 def _events(first: Page, pages: Iterator[Page]) -> Iterator[str]:
     yield _written(first)
-    for page in pages:
-        yield _written(page)
+    try:
+        for page in pages:
+            yield _written(page)
+    except ServiceError:
+        # The answer has begun: all that can be said is its end. The client comes back.
+        return
 
 
 def _written(page: Page) -> str:
