@@ -21,7 +21,6 @@ from callback_service.domain.errors import ServiceError
 from callback_service.entrypoints.api import strict_json
 from callback_service.entrypoints.api.reasons import MAX_ERRORS, MAX_SHOWN, faults
 
-
 # Python also reads `nan`, `1_0` and digits of other scripts as numbers.
 _NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
 
