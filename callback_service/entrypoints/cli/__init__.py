@@ -38,7 +38,8 @@ def add_service_commands(app: typer.Typer) -> None:
     from callback_service.entrypoints.cli.up import up
     from callback_service.entrypoints.cli.worker import worker
 
-    for command in (up, serve, worker, init):
+    app.command(rich_help_panel=_SERVICE, epilog="Example: callback-service up --port 8080")(up)
+    for command in (serve, worker, init):
         app.command(rich_help_panel=_SERVICE)(command)
     app.add_typer(config, name="config", rich_help_panel=_SERVICE)
 

@@ -21,10 +21,11 @@ class ExitCode(IntEnum):
 # Shown below the help.
 EXIT_CODES = """\
 Exit codes:
-  0  it is done
+  0  it is done; by Ctrl-C, too, where that is how it ends
   1  it failed: something is unknown or refused, or updates were lost
   2  wrong use, configuration or token, or something is missing here
   3  the service does not answer or cannot do it now: worth another try
+130  interrupted before it was done
 """
 
 

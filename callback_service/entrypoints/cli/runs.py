@@ -355,9 +355,11 @@ def _changes(name: str | None, tag: list[str] | None, expires_in: int | None) ->
 
 
 def _sink(url: str | None, sink_format: Format, header: list[str] | None) -> Json:
+    headers = _pairs(header, ":", "--header")
+    if headers and not url:
+        raise CommandFailed("--header is for a --sink.", ExitCode.WRONG_USE)
     if not url:
         return {"type": "none"}
-    headers = _pairs(header, ":", "--header")
     sink = {"type": "http", "url": url, "format": sink_format}
     return {**sink, "headers": headers} if headers else sink
 

@@ -6,15 +6,17 @@ import typer
 
 from callback_service.domain.states import State
 from callback_service.entrypoints.cli import output
-from callback_service.entrypoints.cli.failures import CommandFailed
+from callback_service.entrypoints.cli.failures import CommandFailed, ExitCode
 from callback_service.entrypoints.cli.output import AsJson
 from callback_service.entrypoints.cli.service_client import Refused, exchange, new_session
+
+_STATES = ", ".join(State)
 
 
 def send(
     callback_url: Annotated[str, typer.Argument(help="The run's, as it was registered.")],
     task_id: Annotated[str, typer.Argument(help="The task, as its TES server calls it.")],
-    state: Annotated[State, typer.Argument(case_sensitive=False, help="Its new state.")],
+    state: Annotated[str, typer.Argument(metavar="STATE", help=f"Its new state: {_STATES}.")],
     as_json: AsJson = False,
 ) -> None:
     """Tell the service of a state, as a TES server would.
@@ -23,7 +25,7 @@ def send(
 
     Example: callback-service send "$CALLBACK_URL" job-0012345 RUNNING
     """
-    callback = {"id": task_id, "state": state.value}
+    callback = {"id": task_id, "state": _state(state)}
     try:
         exchange(new_session(callback_url), "POST", callback_url, json=callback)
     except Refused as error:
@@ -33,4 +35,12 @@ def send(
     if as_json:
         output.print_json(callback)
         return
-    typer.echo(f"Stored: {output.plain(task_id)} is {state.value}.")
+    typer.echo(f"Stored: {output.plain(task_id)} is {callback['state']}.")
+
+
+def _state(name: str) -> str:
+    try:
+        return State(name.upper()).value
+    except ValueError as error:
+        sentence = f"“{output.plain(name)}” is no state; it is one of {_STATES}."
+        raise CommandFailed(sentence, ExitCode.WRONG_USE) from error

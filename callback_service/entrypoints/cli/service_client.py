@@ -73,7 +73,7 @@ class ServiceClient:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url.rstrip("/")
-        self._token = token
+        self.token = token
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, wait: float = 0) -> Any:
         """`wait`: for how many seconds the service was asked to hold the answer back."""
@@ -96,6 +96,8 @@ class ServiceClient:
         while len(found) < limit:
             size = min(_PAGE, limit - len(found))
             page = self.get(path, {**query, "page_size": size, "page_token": token})
+            if plural not in page:
+                raise _another_service(origin_of(self.url))
             found += page[plural]
             token = page.get("next_page_token")
             if not token:
@@ -127,10 +129,10 @@ class ServiceClient:
 
     @cached_property
     def _session(self) -> "requests.Session":
-        return new_session(self.url, self._token)
+        return new_session(self.url, self.token)
 
     def _advise_about_token(self) -> str:
-        if self._token:
+        if self.token:
             return f"The service at {self.url} does not know this token."
         return (
             f"The service at {self.url} wants a token: give one by --token or CALLBACK_API_TOKEN, "
@@ -201,8 +203,12 @@ def _read(answer: "requests.Response", where: str) -> Any:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise CommandFailed(f"What answers at {where} is another service.", ExitCode.WRONG_USE)
+        raise _another_service(where)
     return found
+
+
+def _another_service(where: str) -> CommandFailed:
+    return CommandFailed(f"What answers at {where} is another service.", ExitCode.WRONG_USE)
 
 
 def _reason(answer: "requests.Response") -> str:

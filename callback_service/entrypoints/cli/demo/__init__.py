@@ -90,8 +90,10 @@ def _service(
     typer.echo("Starting a service in a temporary folder…", err=True)
     with own_service() as service:
         typer.echo(f"It is ready at {service.url}.", err=True)
-        yield service
-        typer.echo("Stopping it…", err=True)
+        try:
+            yield service
+        finally:
+            typer.echo("Stopping it…", err=True)
 
 
 def _running(url: str | None, token: str | None, data: Path) -> ServiceClient | None:

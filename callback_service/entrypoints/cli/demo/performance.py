@@ -18,7 +18,7 @@ from callback_service.entrypoints.cli.demo.tes_server import (
 )
 from callback_service.entrypoints.cli.failures import CommandFailed
 from callback_service.entrypoints.cli.receiver import Delivery, Receiver, Signature
-from callback_service.entrypoints.cli.service_client import ServiceClient, path_of
+from callback_service.entrypoints.cli.service_client import Json, Refused, ServiceClient, path_of
 
 _FRAME = 0.125
 _GLANCE = 0.02
@@ -66,7 +66,7 @@ class Follower:
                 "expires_in": _EXPIRES_IN,
             }
             tasks = [{"id": one} for one in task_ids]
-            run = await asyncio.to_thread(service.register_run, wish, tasks)
+            run = await asyncio.to_thread(_register, service, wish, tasks)
             self.callback_url = run["callback_url"]
             self._receiver.trust(run["secret"])
             yield
@@ -75,6 +75,16 @@ class Follower:
                 await asyncio.to_thread(service.delete, path_of("runs", run["id"]))
         finally:
             await self._receiver.stop()
+
+
+def _register(service: ServiceClient, wish: Json, tasks: list[Json]) -> Json:
+    try:
+        return service.register_run(wish, tasks)
+    except Refused as error:
+        # A service that may not post to this machine, most likely.
+        raise CommandFailed(
+            f"{error} A service that does without it is started by --own.", error.code
+        ) from error
 
 
 class Performance:
