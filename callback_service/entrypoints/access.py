@@ -2,6 +2,7 @@
 
 import functools
 import hmac
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,6 +16,7 @@ from foca.security.auth import validate_token
 from callback_service.domain.capability import hash_token
 from callback_service.domain.errors import Forbidden
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -63,13 +65,22 @@ class Gatekeeper:
         if matches:
             return Caller(matches[0].owner, matches[0].role)
         if self._accepts_jwt and token.count(".") == 2:
-            return self._admit_jwt(validate_token(token)["claims"])
+            return self._admit_jwt(_validated(token))
         return None
 
-    def _admit_jwt(self, claims: Mapping[str, Any]) -> Caller:
+    def _admit_jwt(self, info: Mapping[str, Any]) -> Caller:
         # Subjects are unique within their issuer only.
-        owner = f"{claims['sub']}@{claims['iss']}"
+        owner = f"{info['user_id']}@{info['claims']['iss']}"
         return Caller(owner, Role.ADMIN if owner in self._jwt_admins else Role.USER)
+
+
+def _validated(token: str) -> Mapping[str, Any]:
+    try:
+        return validate_token(token)
+    except Unauthorized as error:
+        # The caller is told nothing of why; the operator is.
+        log.warning("token.refused", extra={"fields": {"reason": error.description}})
+        raise
 
 
 def bearer_info(token: str) -> dict[str, Any]:
