@@ -44,6 +44,9 @@ def check_server_key(key: str, field: str = "name") -> str:
 
 def check_server_url(url: str) -> str:
     """Return the base URL of a TES server without a trailing slash, else raise `InvalidInput`."""
+    if not url.isascii() or any(char <= " " or char == "\x7f" for char in url):
+        reason = "must be printable ASCII without spaces; percent-encode the rest"
+        raise InvalidInput("url", reason)
     try:
         parts = urlsplit(url)
         port_is_legal = parts.port is None or parts.port > 0

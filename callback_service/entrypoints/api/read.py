@@ -8,6 +8,7 @@ from callback_service.domain.errors import InvalidInput
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Rewind
 from callback_service.domain.sink import Format, HttpSink, NoSink, Sink
+from callback_service.entrypoints.api.reasons import A_TIME
 from callback_service.relay.register import NamedTask, Registration
 
 _HTTP_ONLY = ("url", "format", "headers")
@@ -83,5 +84,5 @@ def _read_time(field: str, text: str) -> datetime:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None or not 1970 <= at.year <= 9998:
-        raise InvalidInput(field, "must be a time with its zone, for instance 2025-06-12T14:30:00Z")
+        raise InvalidInput(field, A_TIME)
     return at.astimezone(UTC)

@@ -10,13 +10,24 @@ MAX_SHOWN = 120
 
 
 def faults(errors: Iterable[ValidationError]) -> Iterable[tuple[str, str]]:
-    """Pairs of field and reason, in the order of the fields; the first few are enough."""
-    ordered = sorted(errors, key=lambda error: [str(part) for part in error.path])
-    for error in ordered[:MAX_ERRORS]:
+    """Pairs of field and reason, in the order of the fields; the first few are enough.
+
+    One reason for each: what is empty need not be told that it matches no pattern either.
+    """
+    reasons: dict[str, str] = {}
+    for error in sorted(errors, key=_order):
         path = [str(part)[:MAX_SHOWN] for part in error.path]
         if error.validator == "required":
             path += _missing(error)
-        yield ".".join(path) or "body", _reason(error)
+        reasons.setdefault(".".join(path) or "body", _reason(error))
+        if len(reasons) == MAX_ERRORS:
+            break
+    return reasons.items()
+
+
+def _order(error: ValidationError) -> tuple[list[str], bool]:
+    # What may stand there says more than what type it has.
+    return [str(part) for part in error.path], error.validator != "enum"
 
 
 def _missing(error: ValidationError) -> list[str]:
@@ -43,6 +54,8 @@ def _at_least(limit: int) -> str:
     return "must not be empty" if limit == 1 else f"must have at least {limit} entries"
 
 
+A_TIME = "must be a time with its zone, for instance 2025-06-12T14:30:00Z"
+_FORMATS = {"date-time": A_TIME}
 _SAYINGS: dict[str, Callable[[Any], str]] = {
     "required": lambda _: "is missing",
     "enum": lambda values: f"must be one of {', '.join(map(str, values))}",
@@ -56,5 +69,5 @@ _SAYINGS: dict[str, Callable[[Any], str]] = {
     "minimum": lambda limit: f"must be at least {limit}",
     "maximum": lambda limit: f"must be at most {limit}",
     "pattern": lambda _: "holds characters that are not allowed here, such as control characters",
-    "format": lambda name: f"must be a {name}",
+    "format": lambda name: _FORMATS.get(name, f"must be a {name}"),
 }

@@ -1,0 +1,103 @@
+"""The real app over a real database, as its callers see it."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from flask import Flask
+from pymongo.database import Database
+from werkzeug.test import TestResponse
+
+from callback_service import wiring
+from callback_service.app import build_app
+from callback_service.domain.capability import hash_token
+
+JSON = "application/json"
+TOKENS = {name: f"cbs_{name}_{secrets.token_hex(8)}" for name in ("admin", "user", "read", "other")}
+OWNERS = {"admin": "alice", "user": "alice", "read": "alice", "other": "bob"}
+
+
+def write_tokens(folder: Path) -> Path:
+    roles = {name: "user" if name == "other" else name for name in TOKENS}
+    path = folder / "tokens.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            [
+                {"hash": hash_token(token), "owner": OWNERS[name], "role": roles[name]}
+                for name, token in TOKENS.items()
+            ]
+        )
+    )
+    return path
+
+
+def environment(mongo_uri: str, database: str, folder: Path) -> dict[str, str]:
+    return {
+        "MONGO_URI": mongo_uri,
+        "MONGO_DBNAME": database,
+        "CELERY_BROKER_URL": "filesystem://",
+        "CALLBACK_BROKER_FOLDER": str(folder / "broker"),
+        "CALLBACK_API_TOKENS_FILE": str(write_tokens(folder)),
+        "CALLBACK_EGRESS_ALLOW": "127.0.0.0/8",
+    }
+
+
+@contextmanager
+def environ(variables: Mapping[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+
+
+def app_of(variables: Mapping[str, str]) -> Flask:
+    with environ(variables):
+        return build_app(wiring.load())
+
+
+class Service:
+    """What a caller does, by the names of tokens; and what the database holds then."""
+
+    def __init__(self, app: Flask, database: Database[dict[str, Any]] | None = None) -> None:
+        self.app = app
+        self._database = database
+        self._client = app.test_client()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = "user",
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> TestResponse:
+        sent = {"Authorization": f"Bearer {TOKENS[token]}"} if token else {}
+        if body is not None:
+            more["json"] = body
+        return self._client.open(path, method=method, headers={**sent, **(headers or {})}, **more)
+
+    def register(self, body: Any = None, *, token: str = "user") -> dict[str, Any]:
+        answer = self.call("POST", "/v1/runs", body or {}, token=token)
+        assert answer.status_code == 201, answer.text
+        run: dict[str, Any] = answer.json
+        return run
+
+    def call_back(self, run: Mapping[str, Any], task_id: str, state: str) -> TestResponse:
+        path = urlsplit(run["callback_url"]).path
+        return self.call("POST", path, {"id": task_id, "state": state}, token=None)
+
+    def stored(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything but the ticks: a probe of readiness leaves its mark there."""
+        assert self._database is not None
+        return {
+            name: list(self._database[name].find().sort("_id"))
+            for name in self._database.list_collection_names()
+            if name != "ticks"
+        }
