@@ -8,6 +8,7 @@ for the last `SETTLING`, what it has seen there, and looks at that stretch again
 import base64
 import hashlib
 import struct
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ SETTLING = timedelta(seconds=3)
 SEEN_LIMIT = 400
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HEAD = struct.Struct(">BQH")
+_HEAD = struct.Struct(">BQQH")
 _ENTRY = struct.Struct(">5sI")
 _VERSION = 1
 _NO_CURSOR = InvalidInput(
@@ -37,11 +38,16 @@ def _short(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Everything up to (`since`, `after`) is read; of what follows, `seen` up to a `seq`."""
+    """Everything up to (`since`, `after`) is read; of what follows, `seen` up to a `seq`.
+
+    A task that changes while a reader is behind moves away from before it to the end, and what it
+    was told before goes with it: only what is not newer than `shown_until` is known to be shown.
+    """
 
     since: datetime = _EPOCH
     after: str = ""
     seen: Mapping[bytes, int] = field(default_factory=dict)
+    shown_until: datetime = _EPOCH
 
     def new_items(self, task: Task, run_id: str) -> list[Item]:
         """What the reader has not been shown of a task that changed after this place."""
@@ -50,23 +56,30 @@ class Place:
         return [
             Item(task.key, update, task.previous(update))
             for update in task.history
-            if update.seq > known and max(update.at, joined) >= self.since
+            if update.seq > known and max(update.at, joined) > self.shown_until
         ]
 
-    def moved(self, read: Sequence[Task], now: datetime) -> Self:
-        """The place after `read`: the tasks that changed after it, longest unchanged first."""
-        settled = now - SETTLING
-        unsettled = [task for task in read if _stamp(task) > settled][-SEEN_LIMIT:]
-        passed = read[: len(read) - len(unsettled)]
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more can be shown before what was seen has settled."""
+        return len(self.seen) >= SEEN_LIMIT
+
+    def moved(self, read: Sequence[Task], now: datetime, *, is_end: bool) -> Self:
+        """The place after `read`: the tasks that changed after it, longest unchanged first.
+
+        `now` is a time before they were read, `is_end` whether there were no more of them.
+        """
+        passed = read[: _settled(read, now)]
         since, after = (
             (_stamp(passed[-1]), str(passed[-1].key)) if passed else (self.since, self.after)
         )
-        return type(self)(since, after, _seen(unsettled))
+        shown_until = since if is_end else self.shown_until
+        return type(self)(since, after, _seen(read[len(passed) :]), shown_until)
 
     def encode(self) -> str:
-        millis = (self.since - _EPOCH) // timedelta(milliseconds=1)
         after = self.after.encode()
-        head = _HEAD.pack(_VERSION, millis, len(after)) + after
+        times = _millis(self.since), _millis(self.shown_until)
+        head = _HEAD.pack(_VERSION, *times, len(after)) + after
         body = b"".join(_ENTRY.pack(short, seq) for short, seq in self.seen.items())
         return base64.urlsafe_b64encode(head + body).decode().rstrip("=")
 
@@ -75,15 +88,32 @@ class Place:
         """Raises `InvalidInput` where the cursor is none that this service gave out."""
         try:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            version, millis, length = _HEAD.unpack_from(raw)
+            version, since, shown_until, length = _HEAD.unpack_from(raw)
             after, body = raw[_HEAD.size : _HEAD.size + length], raw[_HEAD.size + length :]
             seen: dict[bytes, int] = dict(_ENTRY.iter_unpack(body))
-            place = cls(_EPOCH + timedelta(milliseconds=millis), after.decode(), seen)
+            place = cls(_time(since), after.decode(), seen, _time(shown_until))
         except (ValueError, OverflowError, struct.error):
             raise _NO_CURSOR from None
         if version != _VERSION or len(after) < length:
             raise _NO_CURSOR
         return place
+
+
+def rememberable(read: Sequence[Task], now: datetime) -> Sequence[Task]:
+    """As many of the tasks as a place can pass or remember; the rest is read when they settled."""
+    return read[: _settled(read, now) + SEEN_LIMIT]
+
+
+def _settled(read: Sequence[Task], now: datetime) -> int:
+    return bisect_right(read, now - SETTLING, key=_stamp)
+
+
+def _millis(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _time(millis: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=millis)
 
 
 def _stamp(task: Task) -> datetime:

@@ -7,6 +7,7 @@ does not confirm in time. Datetimes are aware, UTC, whole milliseconds.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, Span
@@ -67,7 +68,7 @@ class Tasks(Protocol):
     def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
         """The run's tasks that changed after `since`, or then with a key after `after`.
 
-        In the order of (`updated_at`, key).
+        In the order of (`updated_at`, key), and without those that never had an update.
         """
 
     def changed_since(self, since: datetime) -> list[tuple[TaskKey, int, tuple[str, ...]]]:
@@ -85,6 +86,14 @@ class RunFilter:
     name_prefix: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     status: str | None = None
+
+
+class Ending(StrEnum):
+    """How a lease ended: nobody asked for the run, somebody knocked, or it was lost before."""
+
+    QUIET = "quiet"
+    KNOCKED = "knocked"
+    LOST = "lost"
 
 
 class Runs(Protocol):
@@ -121,8 +130,11 @@ class Runs(Protocol):
     def renew(self, holder: str, run_ids: Collection[str], until: datetime) -> None:
         """Lengthen the leases that the holder has on these runs."""
 
-    def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> bool:
-        """Write how the telling stands and end the lease; False where the lease was lost."""
+    def knock(self, run_id: str, now: datetime) -> bool:
+        """Leave word for whoever holds the lease; False where nobody does (any more)."""
+
+    def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> Ending:
+        """Write how the telling stands, and end the lease."""
 
     def rewound(self, run_id: str, generation: int, rewind: Rewind) -> None:
         """Strike the rewind that was carried out, unless another was asked for meanwhile."""

@@ -1,12 +1,13 @@
 """What runs and clients read: updates from a cursor on, one task, many states."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from callback_service.domain.delivery import Item
 from callback_service.domain.errors import CursorExpired, Unknown
-from callback_service.domain.feed import Place
+from callback_service.domain.feed import SETTLING, Place, rememberable
 from callback_service.domain.run import Run
 from callback_service.domain.states import State
 from callback_service.domain.task import Task, TaskKey
@@ -19,10 +20,14 @@ HEARTBEAT = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Updates of a run, and the cursor behind them."""
+    """Updates of a run, and the place behind them."""
 
     items: Sequence[Item]
-    cursor: str
+    place: Place
+
+    @property
+    def cursor(self) -> str:
+        return self.place.encode()
 
 
 class Reader:
@@ -50,7 +55,11 @@ class Reader:
             pages.append(self._page(run, place, limit))
             return bool(pages[-1].items)
 
-        self._watch.until(run_topic(run.id), wait, is_answered)
+        def patience() -> float:
+            # Nobody tells when what was seen has settled and there is room for more.
+            return SETTLING.total_seconds() if pages[-1].place.is_full else math.inf
+
+        self._watch.until(run_topic(run.id), wait, is_answered, patience)
         return pages[-1]
 
     def stream(self, run: Run, cursor: str | None, limit: int) -> Iterator[Page]:
@@ -94,7 +103,16 @@ class Reader:
         return place
 
     def _page(self, run: Run, place: Place, limit: int) -> Page:
-        # As many more as were shown before: else a page of those would end the reading.
-        read = self._tasks.changed_for(run.id, place.since, place.after, limit + len(place.seen))
-        items = [item for task in read for item in place.new_items(task, run.id)]
-        return Page(items, place.moved(read, self._clock.now()).encode())
+        while True:
+            # Before the look: what becomes visible after it must not pass for settled.
+            now = self._clock.now()
+            # As many more as were shown before: else a page of those would end the reading.
+            wanted = limit + len(place.seen)
+            changed = self._tasks.changed_for(run.id, place.since, place.after, wanted)
+            read = rememberable(changed, now)
+            items = [item for task in read for item in place.new_items(task, run.id)]
+            is_end = len(read) == len(changed) < wanted
+            place = place.moved(read, now, is_end=is_end)
+            # Tasks that only another run joined fill pages with nothing: read on.
+            if items or len(read) < wanted:
+                return Page(items, place)

@@ -1,6 +1,7 @@
 """Clients that wait: one look at the store per interval for all, none while nobody waits."""
 
 import logging
+import math
 import threading
 import time
 from collections import defaultdict
@@ -37,8 +38,17 @@ class Watch:
                 for event in self._waiters.get(topic, ()):
                     event.set()
 
-    def until(self, topic: str, seconds: float, is_answered: Callable[[], bool]) -> None:
-        """Return when `is_answered`, which is asked after each change, or when time is over."""
+    def until(
+        self,
+        topic: str,
+        seconds: float,
+        is_answered: Callable[[], bool],
+        patience: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        """Return when `is_answered`, which is asked after each change, or when time is over.
+
+        It is also asked after so many seconds of `patience` without a change.
+        """
         if seconds <= 0:
             is_answered()
             return
@@ -47,8 +57,9 @@ class Watch:
         with self._waiting(topic) as event:
             while not is_answered():
                 left = deadline - time.monotonic()
-                if left <= 0 or not event.wait(left):
+                if left <= 0:
                     return
+                event.wait(min(left, patience()))
                 event.clear()
 
     @contextmanager
@@ -76,6 +87,9 @@ class Watch:
                 since, seen = self._look_once(since, seen)
             except Unavailable as error:
                 log.warning("watch.blind", extra={"fields": {"error": str(error)}})
+            except Exception:
+                # Nobody would look any more for as long as somebody waits.
+                log.exception("watch.failed")
 
     def _look_once(
         self, since: datetime, seen: dict[TaskKey, int]

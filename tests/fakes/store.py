@@ -15,7 +15,7 @@ from callback_service.domain.run import Lease, Rewind, Run, RunStatus
 from callback_service.domain.server import Server
 from callback_service.domain.states import State
 from callback_service.domain.task import HISTORY_LIMIT, Task, TaskKey
-from callback_service.relay.ports import Change, RunFilter
+from callback_service.relay.ports import Change, Ending, RunFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -116,9 +116,7 @@ class FakeTasks(FakeStore):
 
     def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
         changed = [
-            task
-            for task in self._of(run_id)
-            if task.updated_at and _by_change(task) > (since, after)
+            task for task in self._of(run_id) if task.seq and _by_change(task) > (since, after)
         ]
         return sorted(changed, key=_by_change)[:limit]
 
@@ -265,6 +263,7 @@ class FakeRuns(FakeStore):
             if stored is None or not stored.is_due(now):
                 return False
             self._runs[run.id] = replace(stored, lease=lease, batch=tuple(batch))
+            self._knocked.discard(run.id)
             return True
 
     def keep(self, run_id: str, generation: int, batch: Sequence[Span]) -> bool:
@@ -281,11 +280,19 @@ class FakeRuns(FakeStore):
                     lease = replace(run.lease, until=_latest(run.lease.until, until))
                     self._runs[run.id] = replace(run, lease=lease)
 
-    def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> bool:
+    def knock(self, run_id: str, now: datetime) -> bool:
+        with self._open():
+            stored = self._runs.get(run_id)
+            is_held = stored is not None and stored.lease.is_held(now)
+            if is_held:
+                self._knocked.add(run_id)
+            return is_held
+
+    def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> Ending:
         with self._open():
             stored = self._under(run.id, generation)
             if stored is None:
-                return False
+                return Ending.LOST
             is_gone = run.status is RunStatus.GONE and stored.status is RunStatus.ACTIVE
             self._runs[run.id] = replace(
                 stored,
@@ -297,7 +304,9 @@ class FakeRuns(FakeStore):
                 batch=tuple(batch),
                 lease=Lease(generation),
             )
-            return True
+            was_knocked = run.id in self._knocked
+            self._knocked.discard(run.id)
+            return Ending.KNOCKED if was_knocked else Ending.QUIET
 
     def rewound(self, run_id: str, generation: int, rewind: Rewind) -> None:
         with self._open():

@@ -416,8 +416,10 @@ class ReadingSuite:
 
     def test_changes_are_read_on_from_a_place(self, tasks: Tasks):
         for key, seconds in zip(MANY[:5], (3, 1, 2, 2, 2), strict=True):
-            record(tasks, join("r1", seconds), key=key)
-        record(tasks, join("r2", 2), key=OTHER)
+            record(tasks, join("r1"), hear(QUEUED, seconds), key=key)
+        record(tasks, join("r2"), hear(QUEUED, 2), key=OTHER)
+        # Followed, but never heard of.
+        record(tasks, join("r1", 2), key=MANY[5])
         in_order = [MANY[1], MANY[2], MANY[3], MANY[4], MANY[0]]
 
         def read(since: float, after: str, limit: int = 10) -> list[TaskKey]:

@@ -138,6 +138,7 @@ class MongoTasks:
     def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
         wanted = {
             "runs": run_id,
+            "seq": {"$gt": 0},
             # Says what the alternatives say, in a way that an index understands.
             "updated_at": {"$gte": since},
             "$or": [
