@@ -50,8 +50,7 @@ def configure(celery: Celery, folder: str | None) -> None:
         broker_transport_options=_transport_options(folder),
     )
     if folder is not None:
-        for name in ("doorbells", "control"):
-            Path(folder, name).mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
         TRANSPORT_ALIASES["filesystem"] = FOLDER_BROKER
 
 
@@ -59,10 +58,8 @@ def _transport_options(folder: str | None) -> dict[str, Any]:
     if folder is None:
         return {"socket_timeout": 2, "read_timeout": 2, "write_timeout": 2}
     return {
-        "data_folder_in": f"{folder}/doorbells",
-        "data_folder_out": f"{folder}/doorbells",
-        "control_folder": f"{folder}/control",
-        "store_processed": False,
+        "data_folder_in": folder,
+        "data_folder_out": folder,
         # Seconds between looks into the folder: most of what a callback waits for.
         "polling_interval": 0.005,
     }
@@ -78,6 +75,7 @@ class CeleryDoorbell:
         self._rung: set[str] = set()
         self._wanted = threading.Event()
         self._is_ringing = False
+        self._producer: Any = None
 
     def ring(self, run_ids: Iterable[str]) -> None:
         with self._lock:
@@ -108,12 +106,37 @@ class CeleryDoorbell:
             self._publish(rung)
 
     def _publish(self, run_ids: list[str]) -> None:
+        was_connected = self._producer is not None
         try:
-            for start in range(0, len(run_ids), RUNS_PER_MESSAGE):
-                ids = run_ids[start : start + RUNS_PER_MESSAGE]
-                self._celery.send_task(DELIVER, args=[ids], ignore_result=True, retry=False)
+            self._send(run_ids)
         except Exception as error:  # noqa: BLE001  a failed broker never fails a callback
+            self._hang_up()
+            if was_connected:
+                # A broker closes what was idle for long, or was started anew since.
+                self._publish(run_ids)
+                return
             fields = {"runs": len(run_ids), "error": type(error).__name__}
             log.warning("doorbells.lost", extra={"fields": fields})
-            self._celery.pool.force_close_all()
             time.sleep(PAUSE)
+
+    def _send(self, run_ids: list[str]) -> None:
+        if self._producer is None:
+            self._producer = self._connect()
+        for start in range(0, len(run_ids), RUNS_PER_MESSAGE):
+            ids = run_ids[start : start + RUNS_PER_MESSAGE]
+            self._celery.send_task(
+                DELIVER, args=[ids], producer=self._producer, ignore_result=True, retry=False
+            )
+
+    def _connect(self) -> Any:
+        """A connection of this thread's own: Celery's pool, once closed, is closed for good."""
+        # Nobody here would send heartbeats in time.
+        connection = self._celery.connection_for_write(heartbeat=0)
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+        return self._celery.amqp.Producer(connection, auto_declare=False)
+
+    def _hang_up(self) -> None:
+        """Without a word to the broker, which may not answer."""
+        if self._producer is not None:
+            self._producer.connection.collect()
+            self._producer = None
