@@ -1,0 +1,39 @@
+"""`kill -9` of the API under load: whatever was answered 204 is there, and is told."""
+
+import os
+import signal
+
+from tests.e2e.conditions import until
+from tests.e2e.load import Load
+from tests.e2e.receivers import assert_honest
+from tests.e2e.system import new_task
+
+
+def test_a_killed_worker_of_gunicorn_is_replaced_and_loses_nothing(new_system, broker, receiver):
+    system = new_system(broker, api_workers=2)
+    run = system.client.register(receiver)
+    with Load(run) as load:
+        for _ in range(2):
+            load.until_more()
+            before = system.api.children
+            os.kill(before[0], signal.SIGKILL)
+            until(lambda before=before: len(set(system.api.children) - set(before)) == 1)
+        load.until_more()
+    load.until_told(run, receiver)
+    assert_honest(receiver)
+
+
+def test_a_killed_gunicorn_started_again_has_lost_nothing(new_system, broker, receiver):
+    system = new_system(broker, api_workers=2)
+    run = system.client.register(receiver)
+    with Load(run) as load:
+        load.until_more()
+        system.api.kill()
+        # Its workers go when they see that they are orphans.
+        system.api.start()
+        load.until_more()
+    load.until_told(run, receiver)
+    assert_honest(receiver)
+    task = new_task()
+    run.call_back(task, "RUNNING")
+    receiver.until_told(task, "RUNNING")
