@@ -31,6 +31,9 @@ class Lease:
     holder: str | None = None
     until: datetime | None = None
 
+    def is_held(self, now: datetime) -> bool:
+        return self.until is not None and now < self.until
+
 
 @dataclass(frozen=True, slots=True)
 class Rewind:
@@ -74,14 +77,17 @@ class Run:
     def is_active(self) -> bool:
         return self.status is RunStatus.ACTIVE
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether somebody may deliver to it now."""
+    def is_waiting(self, now: datetime) -> bool:
+        """Whether it is to be told what it is owed now, by whoever holds its lease."""
         return (
             self.status is RunStatus.ACTIVE
             and now < self.expires_at
             and (self.next_attempt_at is None or self.next_attempt_at <= now)
-            and (self.lease.until is None or self.lease.until <= now)
         )
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether somebody may take its lease and deliver to it now."""
+        return self.is_waiting(now) and not self.lease.is_held(now)
 
     def after(self, answer: Answer, now: datetime, chance: float) -> Self:
         """The run after an attempt: when it is tried again, or that it is not.

@@ -23,7 +23,7 @@ from callback_service.domain.delivery import (
 from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.domain.sink import Format, HttpSink, is_quiet
 from callback_service.domain.task import TaskKey
-from callback_service.relay.ports import Clock, DeliveryLog, Runs, Sender, Tasks
+from callback_service.relay.ports import Clock, DeliveryLog, Ending, Runs, Sender, Tasks
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,24 +75,37 @@ class Deliverer:
     held: set[str] = field(default_factory=set)
 
     async def deliver(self, run_id: str) -> None:
-        """Tell the run everything it is owed and due; return when nothing is left to do now.
+        """Tell the run everything it is owed and due; return when nothing is left to do now."""
+        while await self._is_to_look_again(run_id):
+            pass
 
-        Looks again after each lease: a doorbell that rang while the lease was
-        held was turned away, and what it rang for may have come after the last look.
+    async def _is_to_look_again(self, run_id: str) -> bool:
+        """Tell the run a lease's worth, if it is free and owed anything.
+
+        Whoever finds it taken knocks, and who took it looks again at the end: what
+        the one was rung for may have come after the other's last look.
         """
-        while run := await self._call(self._find_due, run_id):
-            batch = await self._call(self._next_batch, run)
-            if not batch and not run.rewind:
-                return
-            lease = Lease(run.lease.generation + 1, self.holder, self.clock.now() + LEASE)
-            now = self.clock.now()
-            if not await self._call(self.runs.claim, run, lease, spans_of(batch), now):
-                return
-            if not await self._under_lease(replace(run, lease=lease), batch):
-                log.warning("lease.lost", extra={"fields": {"run": run_id}})
-                return
+        run = await self._call(self._find_waiting, run_id)
+        if run is None:
+            return False
+        if run.lease.is_held(self.clock.now()):
+            return await self._is_free_again(run_id)
+        batch = await self._call(self._next_batch, run)
+        if not batch and not run.rewind:
+            return False
+        now = self.clock.now()
+        lease = Lease(run.lease.generation + 1, self.holder, now + LEASE)
+        if not await self._call(self.runs.claim, run, lease, spans_of(batch), now):
+            return await self._is_free_again(run_id)
+        ending = await self._under_lease(replace(run, lease=lease), batch)
+        if ending is Ending.LOST:
+            log.warning("lease.lost", extra={"fields": {"run": run_id}})
+        return ending is Ending.KNOCKED or (ending is Ending.QUIET and run.rewind is not None)
 
-    async def _under_lease(self, run: Run, batch: list[Item]) -> bool:
+    async def _is_free_again(self, run_id: str) -> bool:
+        return not await self._call(self.runs.knock, run_id, self.clock.now())
+
+    async def _under_lease(self, run: Run, batch: list[Item]) -> Ending:
         self.held.add(run.id)
         try:
             if run.rewind:
@@ -102,16 +115,16 @@ class Deliverer:
                 telling = await self._tell(run, batch)
                 await self._call(self._write_down, telling)
                 run, rest = telling.run, telling.rest(batch)
-                # A short batch was all there was: end the lease, then look again.
+                # A short batch was all there was.
                 if rest or telling.has_stopped or len(batch) < self._limit(run):
                     return await self._call(self._close, run, rest)
                 batch = await self._call(self._next_batch, replace(run, batch=()))
+                if not batch:
+                    return await self._call(self._close, run, [])
                 if not await self._call(
                     self.runs.keep, run.id, run.lease.generation, spans_of(batch)
                 ):
-                    return False
-                if not batch:
-                    return await self._call(self._close, run, [])
+                    return Ending.LOST
         finally:
             self.held.discard(run.id)
 
@@ -149,9 +162,9 @@ class Deliverer:
             if telling.has_stopped:
                 return
 
-    def _find_due(self, run_id: str) -> Run | None:
+    def _find_waiting(self, run_id: str) -> Run | None:
         run = self.runs.find({run_id}).get(run_id)
-        return run if run and run.is_due(self.clock.now()) else None
+        return run if run and run.is_waiting(self.clock.now()) else None
 
     def _next_batch(self, run: Run) -> list[Item]:
         """What was being sent when it failed, as it was; else what is owed."""
@@ -196,7 +209,7 @@ class Deliverer:
         for attempt in telling.attempts:
             _log_attempt(attempt)
 
-    def _close(self, run: Run, rest: Sequence[Span]) -> bool:
+    def _close(self, run: Run, rest: Sequence[Span]) -> Ending:
         return self.runs.close(run, run.lease.generation, batch=rest)
 
     async def _call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

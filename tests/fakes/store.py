@@ -221,6 +221,7 @@ class FakeRuns(FakeStore):
     def __init__(self) -> None:
         super().__init__()
         self._runs: dict[str, Run] = {}
+        self._knocked: set[str] = set()
 
     def add(self, run: Run) -> None:
         with self._open():

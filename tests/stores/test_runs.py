@@ -15,7 +15,7 @@ from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Lease, Rewind, Run, RunStatus
 from callback_service.domain.sink import Format, HttpSink, NoSink
 from callback_service.domain.task import TaskKey
-from callback_service.relay.ports import RunFilter, Runs
+from callback_service.relay.ports import Ending, RunFilter, Runs
 from tests.fakes.clock import START
 from tests.fakes.store import FakeRuns
 
@@ -257,7 +257,7 @@ class LeaseSuite:
         assert claim(runs, slow, 7, "other")
         taken = load(runs)
         assert not runs.keep("r1", 1, ())
-        assert not runs.close(replace(slow, failures=9), 1, batch=())
+        assert runs.close(replace(slow, failures=9), 1, batch=()) is Ending.LOST
         runs.renew("worker", ["r1"], at(100))
         assert load(runs) == taken
 
@@ -293,9 +293,26 @@ class ClosingSuite:
         runs.add(run())
         claim(runs, run())
         failed = load(runs).after(Answer(status=503), at(1), 0.5)
-        assert runs.close(failed, 1, batch=BATCH)
+        assert runs.close(failed, 1, batch=BATCH) is Ending.QUIET
         assert load(runs) == replace(failed, lease=Lease(1), batch=BATCH)
         assert load(runs).failures == 1
+
+    def test_who_holds_the_lease_hears_of_a_knock_when_it_ends(self, runs: Runs):
+        runs.add(run())
+        claim(runs, run())
+        assert runs.knock("r1", at(1))
+        held = load(runs)
+        runs.renew("worker", ["r1"], at(20))
+        assert runs.close(held, 1, batch=()) is Ending.KNOCKED
+        claim(runs, load(runs), 30)
+        assert runs.close(load(runs), 2, batch=()) is Ending.QUIET
+
+    def test_nobody_is_there_to_hear_it_where_no_lease_is_held(self, runs: Runs):
+        runs.add(run())
+        assert not runs.knock("r1", at(1))
+        assert not runs.knock("r2", at(1))
+        claim(runs, run())
+        assert not runs.knock("r1", at(6))
 
     def test_what_owners_changed_meanwhile_stays(self, runs: Runs):
         runs.add(run())
@@ -303,7 +320,7 @@ class ClosingSuite:
         held = load(runs)
         runs.change("r1", {"name": "new", "sink": SINK, "rewind": Rewind()})
         runs.change("r1", {"status": RunStatus.PAUSED})
-        assert runs.close(held, 1, batch=())
+        assert runs.close(held, 1, batch=()) is Ending.QUIET
         closed = load(runs)
         assert closed.status is RunStatus.PAUSED
         assert (closed.name, closed.sink, closed.rewind) == ("new", SINK, Rewind())
@@ -311,7 +328,10 @@ class ClosingSuite:
     def test_a_run_whose_receiver_is_gone_is_gone(self, runs: Runs):
         runs.add(run())
         claim(runs, run())
-        assert runs.close(load(runs).after(Answer(status=410), at(1), 0.5), 1, batch=BATCH)
+        assert (
+            runs.close(load(runs).after(Answer(status=410), at(1), 0.5), 1, batch=BATCH)
+            is Ending.QUIET
+        )
         assert load(runs).status is RunStatus.GONE
         assert load(runs).lease == Lease(1)
 
@@ -321,7 +341,7 @@ class ClosingSuite:
         claim(runs, run())
         gone = load(runs).after(Answer(status=410), at(1), 0.5)
         runs.change("r1", {"status": status})
-        assert runs.close(gone, 1, batch=())
+        assert runs.close(gone, 1, batch=()) is Ending.QUIET
         assert load(runs).status is status
         assert load(runs).last_error == "answered 410"
 
@@ -331,10 +351,10 @@ class ClosingSuite:
         late = load(runs)
         claim(runs, late, 7, "other")
         for run_then in (late, replace(late, status=RunStatus.GONE)):
-            assert not runs.close(run_then, 1, batch=())
+            assert runs.close(run_then, 1, batch=()) is Ending.LOST
         assert load(runs).status is RunStatus.ACTIVE
         assert load(runs).lease.holder == "other"
-        assert not runs.close(run("r9"), 1, batch=())
+        assert runs.close(run("r9"), 1, batch=()) is Ending.LOST
 
     def test_a_rewind_is_struck_under_the_lease_unless_another_was_asked_for(self, runs: Runs):
         first, second = Rewind(at(1), ("a",)), Rewind(at(1), ("b",))

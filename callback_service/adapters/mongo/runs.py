@@ -20,7 +20,7 @@ from callback_service.adapters.mongo.documents.run import (
 from callback_service.domain.delivery import Span
 from callback_service.domain.errors import Conflict, CursorExpired
 from callback_service.domain.run import Lease, Rewind, Run, RunStatus
-from callback_service.relay.ports import RunFilter
+from callback_service.relay.ports import Ending, RunFilter
 
 _NEWEST_FIRST = [("created_at", -1), ("_id", -1)]
 _LAST_LETTER = "\U0010ffff"
@@ -92,7 +92,12 @@ class MongoRuns:
                 {**_any_of(run_ids), "lease.holder": holder}, {"$max": {"lease.until": until}}
             )
 
-    def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> bool:
+    def knock(self, run_id: str, now: datetime) -> bool:
+        return self._set(
+            self._light, {"_id": run_id, "lease.until": {"$gt": now}}, {"lease.knocked": True}
+        )
+
+    def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> Ending:
         fields: Document = {
             "failures": run.failures,
             "next_attempt_at": run.next_attempt_at,
@@ -100,16 +105,25 @@ class MongoRuns:
             "last_error": run.last_error,
             "batch": from_spans(batch),
             # The generation stays: it is what refuses a late write.
-            "lease.holder": None,
-            "lease.until": None,
+            "lease": from_lease(Lease(generation)),
         }
         held = _under(run.id, generation)
         if run.status is RunStatus.GONE:
             # Unless its owner has paused or deleted it meanwhile: what owners say goes.
             active = {**held, "status": str(RunStatus.ACTIVE)}
-            if self._set(self._light, active, {**fields, "status": str(run.status)}):
-                return True
-        return self._set(self._light, held, fields)
+            ending = self._end(active, {**fields, "status": str(run.status)})
+            if ending is not Ending.LOST:
+                return ending
+        return self._end(held, fields)
+
+    def _end(self, condition: Document, fields: Document) -> Ending:
+        with self._connection.guarded():
+            before = self._light.find_one_and_update(
+                condition, {"$set": fields}, {"lease.knocked": True}
+            )
+        if before is None:
+            return Ending.LOST
+        return Ending.KNOCKED if before.get("lease", {}).get("knocked") else Ending.QUIET
 
     def rewound(self, run_id: str, generation: int, rewind: Rewind) -> None:
         # Another one may have been asked for meanwhile; that one stays.

@@ -28,6 +28,11 @@ def from_lease(lease: Lease) -> Document:
     return {"generation": lease.generation, "holder": lease.holder, "until": lease.until}
 
 
+def to_lease(document: Mapping[str, Any]) -> Lease:
+    # Without `knocked`, which is between the one who knocks and the one who closes.
+    return Lease(document["generation"], document["holder"], document["until"])
+
+
 def from_rewind(rewind: Rewind | None) -> Document | None:
     if rewind is None:
         return None
@@ -116,7 +121,7 @@ def to_run(document: Mapping[str, Any]) -> Run:
         retry=RetryPolicy(tuple(document["retry"])),
         failures=document["failures"],
         next_attempt_at=document["next_attempt_at"],
-        lease=Lease(**document["lease"]),
+        lease=to_lease(document["lease"]),
         batch=tuple(to_span(span) for span in document["batch"]),
         rewind=to_rewind(document["rewind"]),
         last_delivery_at=document["last_delivery_at"],
