@@ -16,6 +16,14 @@ from callback_service.entrypoints.cli.service_client import (
     path_of,
     with_service,
 )
+from callback_service.entrypoints.cli.shown_runs import (
+    print_answer,
+    print_capabilities,
+    print_run,
+    row_of_delivery,
+    row_of_run,
+    say_there_is_more,
+)
 
 app = typer.Typer(help="Register runs, and see and steer how they are told.", no_args_is_help=True)
 
@@ -79,8 +87,8 @@ def register(
     if as_json:
         output.print_json(run)
         return
-    _print_run(run)
-    _print_capabilities(run)
+    print_run(run)
+    print_capabilities(run)
 
 
 @app.command("list")
@@ -121,8 +129,8 @@ def list_runs(
         output.print_json(found)
         return
     headings = ("RUN", "STATUS", "CREATED", "NAME", "SINK", "PROBLEM")
-    output.print_table(headings, [_row_of_run(run) for run in found["runs"]])
-    _say_there_is_more(found, limit)
+    output.print_table(headings, [row_of_run(run) for run in found["runs"]])
+    say_there_is_more(found, limit)
 
 
 @app.command()
@@ -136,7 +144,7 @@ def show(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json(found)
         return
-    _print_run(found)
+    print_run(found)
 
 
 @app.command()
@@ -181,7 +189,7 @@ def tasks(
         for task in found["tasks"]
     ]
     output.print_table(("TASK", "STATE", "UPDATES", "CHANGED", "SERVER"), rows)
-    _say_there_is_more(found, limit)
+    say_there_is_more(found, limit)
 
 
 @app.command()
@@ -230,8 +238,8 @@ def deliveries(
         output.print_json(found)
         return
     headings = ("AT", "VERDICT", "UPDATES", "TRY", "TOOK", "ANSWER")
-    output.print_table(headings, [_row_of_delivery(one) for one in found["deliveries"]])
-    _say_there_is_more(found, limit)
+    output.print_table(headings, [row_of_delivery(one) for one in found["deliveries"]])
+    say_there_is_more(found, limit)
 
 
 @app.command()
@@ -258,7 +266,7 @@ def change(
         changes["sink"] = _sink(sink, sink_format, header)
     if not changes:
         raise CommandFailed("Name something to be changed.", ExitCode.WRONG_USE)
-    _answer(service.patch(path_of("runs", run), changes), as_json)
+    print_answer(service.patch(path_of("runs", run), changes), as_json)
 
 
 @app.command()
@@ -268,7 +276,7 @@ def pause(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
 
     Example: callback-service runs pause r0123456789abcdef0123
     """
-    _answer(service.post(path_of("runs", run, verb="pause")), as_json)
+    print_answer(service.post(path_of("runs", run, verb="pause")), as_json)
 
 
 @app.command()
@@ -278,7 +286,7 @@ def resume(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
 
     Example: callback-service runs resume r0123456789abcdef0123
     """
-    _answer(service.post(path_of("runs", run, verb="resume")), as_json)
+    print_answer(service.post(path_of("runs", run, verb="resume")), as_json)
 
 
 @app.command()
@@ -301,7 +309,7 @@ def redeliver(
         wish["since"] = since.astimezone().isoformat()
     if task:
         wish["tasks"] = task
-    _answer(service.post(path_of("runs", run, verb="redeliver"), wish), as_json)
+    print_answer(service.post(path_of("runs", run, verb="redeliver"), wish), as_json)
 
 
 @app.command()
@@ -322,7 +330,7 @@ def rotate(
     if as_json:
         output.print_json(capabilities)
         return
-    _print_capabilities(capabilities)
+    print_capabilities(capabilities)
 
 
 @app.command()
@@ -373,87 +381,3 @@ def _pairs(texts: list[str] | None, divider: str, option: str) -> dict[str, str]
             raise CommandFailed(f"{option} needs a “{divider}” in it.", ExitCode.WRONG_USE)
         pairs[key.strip()] = value.strip()
     return pairs
-
-
-def _answer(run: Json, as_json: bool) -> None:
-    if as_json:
-        output.print_json(run)
-    else:
-        _print_run(run)
-
-
-def _print_run(run: Json) -> None:
-    output.print_facts(
-        {
-            "run": run["id"],
-            "name": run["name"],
-            "status": run["status"],
-            "server": run["server"],
-            "tags": "  ".join(f"{key}={value}" for key, value in run["tags"].items()),
-            "sink": _sink_line(run["sink"]),
-            "created": output.ago(run["created_at"]),
-            "expires": output.ago(run["expires_at"]),
-            **_standing(run),
-        }
-    )
-
-
-def _standing(run: Json) -> dict[str, str]:
-    """How it stands, as far as the answer says so."""
-    states = run.get("tasks", {})
-    owed, dead = run.get("owed", 0), run.get("dead_letters", 0)
-    return {
-        "tasks": "  ".join(f"{state} {count}" for state, count in states.items()),
-        "last told": output.ago(run.get("last_delivery_at")),
-        "owed": f"updates of {output.tasks(owed)}" if owed else "",
-        "failures": f"{run['failures']} in a row" if run["failures"] else "",
-        "next try": output.ago(run.get("next_attempt_at")),
-        "problem": run.get("last_error", ""),
-        "lost to it": f"{dead} updates that it did not take" if dead else "",
-    }
-
-
-def _sink_line(sink: Json) -> str:
-    if sink["type"] != "http":
-        return "none: fetch the updates, or watch the run"
-    names = sink.get("header_names")
-    with_headers = f", with {', '.join(names)}" if names else ""
-    return f"{sink['url']} ({sink['format']}{with_headers})"
-
-
-def _print_capabilities(found: Json) -> None:
-    output.print_facts({"callback url": found["callback_url"], "secret": found["secret"]})
-    output.new_console(stderr=True).print(
-        "These two are shown only now. Whoever knows the URL can report states of the run's tasks.",
-        style="yellow",
-    )
-
-
-def _row_of_run(run: Json) -> tuple[str, ...]:
-    return (
-        run["id"],
-        run["status"],
-        output.ago(run["created_at"]),
-        run["name"],
-        run["sink"].get("url", run["sink"]["type"]),
-        run.get("last_error", ""),
-    )
-
-
-def _row_of_delivery(one: Json) -> tuple[str, ...]:
-    status = str(one["status"]) if "status" in one else ""
-    answer = " ".join(filter(None, (status, one.get("error"), one.get("answer"))))
-    took = f"{one['latency_ms']:.0f} ms"
-    return (
-        output.clock(one["at"]),
-        one["verdict"],
-        str(one["updates"]),
-        str(one["attempt"]),
-        took,
-        answer,
-    )
-
-
-def _say_there_is_more(found: Json, limit: int) -> None:
-    if "next_page_token" in found:
-        typer.echo(f"There are more than these {limit}: see --limit.", err=True)
