@@ -1,0 +1,82 @@
+"""Failures at any call of a port: before it took effect, or after, when its answer is lost."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+Port = TypeVar("Port")
+
+
+class Crashed(Exception):
+    """The process is dead: it was killed at this call, and does nothing any more."""
+
+
+@dataclass
+class Fuse:
+    """Burns at the call number `at` of the ports that it protects, counted from 0.
+
+    With `error`, that call raises it and the next ones go well: a store that was down for a
+    moment. Without, the process is dead, and every further call raises `Crashed`.
+    """
+
+    at: int | None = None
+    after_effect: bool = False
+    error: Exception | None = None
+    calls: list[str] = field(default_factory=list)
+    is_burnt: bool = False
+
+    def protect(self, port: Port) -> Port:
+        return cast("Port", _Protected(port, self))
+
+    def check(self, name: str) -> bool:
+        """Count a call that begins; say whether the fuse burns at its end."""
+        if self.is_burnt and self.error is None:
+            raise Crashed(name)
+        self.calls.append(name)
+        if len(self.calls) - 1 != self.at:
+            return False
+        if not self.after_effect:
+            self.burn(name)
+        return True
+
+    def burn(self, name: str) -> None:
+        self.is_burnt = True
+        raise self.error or Crashed(name)
+
+
+class _Protected:
+    def __init__(self, port: object, fuse: Fuse) -> None:
+        self._port = port
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._port, name)
+        if not callable(call):
+            return call
+        protect = _protected_coroutine if inspect.iscoroutinefunction(call) else _protected
+        return protect(call, self._fuse)
+
+
+def _protected(call: Callable[..., Any], fuse: Fuse) -> Callable[..., Any]:
+    def protected(*args: Any, **kwargs: Any) -> Any:
+        burns = fuse.check(call.__qualname__)
+        answer = call(*args, **kwargs)
+        if burns:
+            fuse.burn(call.__qualname__)
+        return answer
+
+    return protected
+
+
+def _protected_coroutine(
+    call: Callable[..., Awaitable[Any]], fuse: Fuse
+) -> Callable[..., Awaitable[Any]]:
+    async def protected(*args: Any, **kwargs: Any) -> Any:
+        burns = fuse.check(call.__qualname__)
+        answer = await call(*args, **kwargs)
+        if burns:
+            fuse.burn(call.__qualname__)
+        return answer
+
+    return protected

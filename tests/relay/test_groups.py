@@ -1,0 +1,187 @@
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from callback_service.relay.groups import GROUP_LIMIT, Groups
+
+# Longer than any test here takes that does not hang.
+LONG = 30.0
+
+
+class Refused(Exception):
+    """Says of which item it is the error."""
+
+
+class Work:
+    """Notes each group; is held up while `gate` is closed, and checks that it is alone."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[object]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.has_begun = threading.Semaphore(0)
+        self._is_busy = threading.Lock()
+
+    def __call__(self, group: Sequence[object]) -> list[Exception | None]:
+        assert self._is_busy.acquire(blocking=False), "two groups at once"
+        try:
+            self.groups.append(list(group))
+            self.has_begun.release()
+            assert self.gate.wait(LONG)
+            return self.answer(group)
+        finally:
+            self._is_busy.release()
+
+    def answer(self, group: Sequence[object]) -> list[Exception | None]:
+        return [Refused(item) if str(item).startswith("bad") else None for item in group]
+
+
+@pytest.fixture
+def callers():
+    with ThreadPoolExecutor(GROUP_LIMIT + 10) as executor:
+        yield executor
+
+
+class Crowd:
+    """Callers who come while the first group is held up."""
+
+    def __init__(self, work: Work, callers: ThreadPoolExecutor) -> None:
+        self.work = work
+        self.groups = Groups(work)
+        self._callers = callers
+        work.gate.clear()
+        self.first = callers.submit(self.groups.submit, "first")
+        assert work.has_begun.acquire(timeout=LONG)
+
+    def joined_by(self, *items: object) -> list[Future[None]]:
+        """They come one after the other, and wait."""
+        waiting = []
+        for item in items:
+            before = len(self.groups._waiting)  # noqa: SLF001  nothing else tells that a caller waits
+            waiting.append(self._callers.submit(self.groups.submit, item))
+            while len(self.groups._waiting) == before:  # noqa: SLF001
+                pass
+        return waiting
+
+    def let_go(self) -> None:
+        self.work.gate.set()
+
+
+def test_who_comes_alone_is_worked_off_at_once_in_its_own_thread():
+    threads = []
+
+    def work(group):
+        threads.append(threading.current_thread())
+        return [None] * len(group)
+
+    Groups(work).submit("alone")
+    assert threads == [threading.current_thread()]
+
+
+def test_whoever_comes_while_a_group_is_under_way_forms_the_next(callers):
+    crowd = Crowd(Work(), callers)
+    waiting = crowd.joined_by("a", "b", "c")
+    assert not any(one.done() for one in waiting)
+    crowd.let_go()
+    for one in (crowd.first, *waiting):
+        one.result(LONG)
+    assert crowd.work.groups == [["first"], ["a", "b", "c"]]
+
+
+def test_a_group_carries_no_more_than_its_limit_and_the_rest_follows_in_order(callers):
+    crowd = Crowd(Work(), callers)
+    waiting = crowd.joined_by(*range(GROUP_LIMIT + 3))
+    crowd.let_go()
+    for one in waiting:
+        one.result(LONG)
+    assert crowd.work.groups[1:] == [
+        list(range(GROUP_LIMIT)),
+        list(range(GROUP_LIMIT, GROUP_LIMIT + 3)),
+    ]
+
+
+def test_an_error_reaches_the_caller_whose_item_it_is_and_nobody_else(callers):
+    crowd = Crowd(Work(), callers)
+    good, bad, fine, worse = crowd.joined_by("good", "bad", "fine", "bad too")
+    crowd.let_go()
+    assert good.result(LONG) is fine.result(LONG) is None
+    with pytest.raises(Refused, match=r"^bad$"):
+        bad.result(LONG)
+    with pytest.raises(Refused, match="bad too"):
+        worse.result(LONG)
+
+
+class Exit(BaseException):
+    """As a greenlet that is killed, or an interpreter that is told to exit, raises it."""
+
+
+@pytest.mark.parametrize("error", [OSError("down"), Exit("killed")])
+def test_a_group_that_fails_fails_for_all_of_its_callers_and_for_no_other_group(callers, error):
+    class FailingOnce(Work):
+        def answer(self, group):
+            if "a" in group:
+                raise error
+            return super().answer(group)
+
+    crowd = Crowd(FailingOnce(), callers)
+    waiting = crowd.joined_by("a", "b")
+    crowd.let_go()
+    assert crowd.first.result(LONG) is None
+    for one in waiting:
+        assert one.exception(LONG) is error
+    crowd.groups.submit("after")
+    assert crowd.work.groups[-1] == ["after"]
+
+
+def test_work_that_answers_for_too_few_fails_for_all(callers):
+    class Forgetful(Work):
+        def answer(self, group):
+            return []
+
+    with pytest.raises(ValueError, match="shorter"):
+        Groups(Forgetful()).submit("a")
+
+
+def test_two_hundred_callers_at_once_are_all_answered_once_by_one_group_at_a_time():
+    work, numbers, threads, turns = Work(), count(), 200, 20
+    groups = Groups(work)
+    start = threading.Barrier(threads)
+    refused = []
+
+    def call() -> None:
+        start.wait(LONG)
+        for _ in range(turns):
+            number = next(numbers)
+            item = f"bad {number}" if number % 7 == 0 else number
+            try:
+                groups.submit(item)
+            except Refused as error:
+                refused.append(error.args[0])
+
+    with ThreadPoolExecutor(threads) as executor:
+        calls = [executor.submit(call) for _ in range(threads)]
+        for one in calls:
+            one.result(LONG)
+    worked_off = [item for group in work.groups for item in group]
+    assert len(worked_off) == threads * turns == len(set(worked_off))
+    assert sorted(refused) == sorted(item for item in worked_off if isinstance(item, str))
+    assert max(map(len, work.groups)) <= GROUP_LIMIT
+
+
+def test_the_first_who_waits_leads_the_next_group_and_whoever_has_led_goes(callers):
+    threads = []
+
+    class Noting(Work):
+        def answer(self, group):
+            threads.append(threading.current_thread())
+            return super().answer(group)
+
+    crowd = Crowd(Noting(), callers)
+    (second,) = crowd.joined_by("second")
+    crowd.let_go()
+    crowd.first.result(LONG)
+    second.result(LONG)
+    assert len(set(threads)) == 2
