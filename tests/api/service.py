@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from callback_service import wiring
 from callback_service.app import build_app
 from callback_service.domain.capability import hash_token
+from tests.api.contract import OPERATIONS, check_answer
 
 JSON = "application/json"
 TOKENS = {name: f"cbs_{name}_{secrets.token_hex(8)}" for name in ("admin", "user", "read", "other")}
@@ -65,7 +66,7 @@ class Service:
 
     def __init__(self, app: Flask, database: Database[dict[str, Any]] | None = None) -> None:
         self.app = app
-        self._database = database
+        self.database = database
         self._client = app.test_client()
 
     def call(
@@ -83,6 +84,17 @@ class Service:
             more["json"] = body
         return self._client.open(path, method=method, headers={**sent, **(headers or {})}, **more)
 
+    def ask(
+        self, operation: str, body: Any = None, /, *, query: str = "", **more: Any
+    ) -> TestResponse:
+        """Call an operation; what fills its path is among the arguments. The answer is checked."""
+        described = OPERATIONS[operation]
+        places = {name: str(more.pop(name)) for name in described.names("path")}
+        path = described.path.format(**places)
+        answer = self.call(described.method, path, body, query_string=query, **more)
+        check_answer(operation, answer)
+        return answer
+
     def register(self, body: Any = None, *, token: str = "user") -> dict[str, Any]:
         answer = self.call("POST", "/v1/runs", body or {}, token=token)
         assert answer.status_code == 201, answer.text
@@ -95,9 +107,9 @@ class Service:
 
     def stored(self) -> dict[str, list[dict[str, Any]]]:
         """Everything but the ticks: a probe of readiness leaves its mark there."""
-        assert self._database is not None
+        assert self.database is not None
         return {
-            name: list(self._database[name].find().sort("_id"))
-            for name in self._database.list_collection_names()
+            name: list(self.database[name].find().sort("_id"))
+            for name in self.database.list_collection_names()
             if name != "ticks"
         }

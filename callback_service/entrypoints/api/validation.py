@@ -15,7 +15,9 @@ from connexion.exceptions import UnsupportedMediaTypeProblem
 from connexion.json_schema import Draft4RequestValidator
 from connexion.utils import is_json_mimetype
 from flask import Request
+from gunicorn.http.errors import ParseException
 from jsonschema import Draft4Validator, draft4_format_checker
+from werkzeug.exceptions import BadRequest
 
 from callback_service.domain.errors import ServiceError
 from callback_service.entrypoints.api import strict_json
@@ -123,6 +125,13 @@ class RawRequest(Request):
     """Leaves bodies as they came: Connexion would read a form where the contract has none."""
 
     want_form_data_parsed = False
+
+    def get_data(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().get_data(*args, **options)
+        except (OSError, ParseException) as error:
+            # gunicorn's, for chunks that are none, or that end early.
+            raise BadRequest("the body is not what its headers say; send it again") from error
 
 
 VALIDATORS = {"body": BodyValidator, "parameter": QueryValidator}
