@@ -15,6 +15,8 @@ from callback_service.embedded.folder import DataFolder
 _OURS = (sys.executable, "-m", "callback_service")
 _FILES = "filesystem://"
 _LOOPBACK = "127.0.0.0/8,::1/128"
+# As the API reads it, or `up` would ask for tokens where the API does not.
+_OFF = frozenset({"off", "false", "no", "f", "n", "0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Surroundings:
         return self.environ.get("CALLBACK_API_TOKENS_FILE") or None
 
     def asks_for_token(self, options: Options) -> bool:
-        return options.auth and self.environ.get("CALLBACK_AUTH", "").lower() != "off"
+        return options.auth and self.environ.get("CALLBACK_AUTH", "").lower() not in _OFF
 
     def public_url(self, options: Options) -> str:
         own = ports.url_of(ports.reachable(options.host), options.port)

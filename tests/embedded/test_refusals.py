@@ -83,7 +83,14 @@ def test_a_folder_that_nobody_may_write_to(up):
     assert "--data" in refusal(up, data="/proc/callback-data")
 
 
-@pytest.mark.parametrize("how", [{"auth": False}, {"environ": {"CALLBACK_AUTH": "off"}}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"auth": False},
+        {"environ": {"CALLBACK_AUTH": "off"}},
+        {"environ": {"CALLBACK_AUTH": "False"}},
+    ],
+)
 def test_no_authentication_beyond_this_machine(up, how):
     assert "--no-auth" in refusal(up, host="0.0.0.0", **how)  # noqa: S104  it is refused
 

@@ -21,9 +21,7 @@ def up(
     data: Annotated[
         Path, typer.Option(envvar="CALLBACK_DATA", metavar="DIR", help="Where everything is kept.")
     ] = Path("callback-data"),
-    workers: Annotated[
-        int, typer.Option(min=1, help="How many processes deliver; each makes 8 requests at once.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes deliver.")] = 1,
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Ask nobody for a token; on this machine only.")
     ] = False,
