@@ -93,7 +93,8 @@ class HttpSender:
             answer = Answer(error=describe(failure))
         except Exception:
             # Nobody foresaw it, but it is this run's alone: the drain of the others goes on.
-            log.exception("delivery.broke", extra={"run_id": run.id, "webhook_id": webhook_id})
+            fields = {"run": run.id, "webhook_id": webhook_id}
+            log.exception("delivery.broke", extra={"fields": fields})
             answer = Answer(error="the service failed to send it")
         return replace(answer, latency=time.monotonic() - began)
 
