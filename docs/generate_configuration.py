@@ -1,0 +1,93 @@
+"""Writes the reference of the settings into docs/configuration.md, from where they are defined.
+
+    python docs/generate_configuration.py
+
+A test fails while the document is not what this writes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from callback_service.config import ENVIRONMENT, ApiTokenSettings, Settings
+
+DOCUMENT = Path(__file__).with_name("configuration.md")
+BEGIN, END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
+
+_WORDS = {bool: "true or false", str: "text", int: "whole number", float: "number", Path: "path"}
+_BOUNDS = {"gt": "over {}", "ge": "from {}", "le": "to {}", "lt": "under {}"}
+
+
+def generated() -> str:
+    """The document as it should be: what people wrote, and the reference between the marks."""
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + "\n".join(_reference()) + END + after
+
+
+def _reference() -> Iterator[str]:
+    top = {name: one for name, one in Settings.model_fields.items() if not _is_section(one)}
+    yield from _table("", top)
+    for name, field in Settings.model_fields.items():
+        if _is_section(field):
+            section: type[BaseModel] = field.annotation  # type: ignore[assignment]
+            yield f"\n### custom.{name}\n\n{section.__doc__}\n"
+            yield from _table(f"{name}.", section.model_fields)
+    yield f"\n### A token\n\n{ApiTokenSettings.__doc__}\n"
+    yield from _table("", ApiTokenSettings.model_fields)
+    yield ""
+
+
+def _table(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
+    yield "| setting | value | default | what it is |"
+    yield "|---|---|---|---|"
+    for name, field in fields.items():
+        path = f"{prefix}{name}"
+        yield f"| `{path}` | {_value(field)} | {_default(field)} | {_meaning(path, field)} |"
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _value(field: FieldInfo) -> str:
+    limits = [
+        pattern.format(f"{limit:,}")
+        for one in field.metadata
+        for name, pattern in _BOUNDS.items()
+        if (limit := getattr(one, name, None)) is not None
+    ]
+    return " ".join([_kind(field.annotation), *limits])
+
+
+def _kind(annotation: Any) -> str:
+    options = [one for one in get_args(annotation) if one not in {NoneType, Ellipsis}]
+    if all(isinstance(one, str) for one in options) and options:
+        return ", ".join(f"`{one}`" for one in options)
+    if get_origin(annotation) is tuple:
+        (inner,) = options
+        return "list of tokens" if inner is ApiTokenSettings else "list of texts"
+    return _WORDS[options[0] if options else annotation]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "must be given"
+    default = field.default
+    if default is None or default == ():
+        return "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _meaning(path: str, field: FieldInfo) -> str:
+    variables = [name for name, where in ENVIRONMENT.items() if ".".join(where) == path]
+    from_environment = "".join(f" Or `{name}`." for name in variables)
+    return f"{field.description}{from_environment}"
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(generated(), encoding="utf-8")

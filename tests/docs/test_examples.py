@@ -1,0 +1,21 @@
+"""What the documents tell readers to type works, and answers what they say that it answers."""
+
+import pytest
+
+from tests.docs.markdown import REPOSITORY, examples
+from tests.docs.shell import agrees
+
+DOCUMENTS = ["README.md", "docs/integrators.md", "docs/operators.md", "docs/troubleshooting.md"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_tells_what_happens(name, shell):
+    steps = examples(REPOSITORY / name)
+    assert steps, f"{name} has no examples"
+    answers = shell.run(steps)
+    for step, said in zip(steps, map(shell.written, answers), strict=True):
+        assert agrees(said, step.said), (
+            f"{name}:{step.line}: {step.typed}\n-- answers\n{said}\n-- instead of\n{step.said}"
+        )
