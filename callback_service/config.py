@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
+from foca.config.config_parser import deep_merge
 from foca.models.config import Config
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -188,7 +189,9 @@ def read_settings(sections: Mapping[str, Any] | None, environ: Mapping[str, str]
     if given:
         known = [*Config.model_fields, "custom"]
         raise ConfigError("\n".join(_no_such(name, name, known) for name in given))
-    merged = _with_environment(dict(custom), environ)
+    if not isinstance(custom, dict):
+        raise ConfigError("custom: must be a mapping of settings")
+    merged = _with_environment(custom, environ)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -246,13 +249,12 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _with_environment(custom: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     for variable, path in ENVIRONMENT.items():
-        if variable not in environ:
-            continue
-        section = custom
-        for name in path[:-1]:
-            section[name] = dict(section.get(name) or {})
-            section = section[name]
-        section[path[-1]] = _read_variable(path, environ[variable])
+        # An empty one is none: so compose files and charts set what they leave open.
+        if text := environ.get(variable):
+            value = _read_variable(path, text)
+            for name in reversed(path):
+                value = {name: value}
+            custom = deep_merge(custom, value)
     return custom
 
 

@@ -1,0 +1,180 @@
+"""Every setting is explained where it is set, and a mistake in one is answered by a sentence."""
+
+# ruff: noqa: E501  a row of a table is one line
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from callback_service import wiring
+from callback_service.config import ENVIRONMENT, Settings
+from callback_service.domain.capability import hash_token
+from callback_service.domain.errors import ConfigError
+from tests.api.service import environ
+
+CONFIG = Path(__file__).parents[2] / "config.yaml"
+TEXT = CONFIG.read_text(encoding="utf-8")
+CUSTOM = yaml.safe_load(TEXT)["custom"]
+
+
+def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from leaves(inner, (*path, name))
+        else:
+            yield ".".join((*path, name)), field
+
+
+SETTINGS = dict(leaves(Settings))
+
+
+def at(path: str, values: Any) -> Any:
+    for name in path.split("."):
+        values = values[name]
+    return values
+
+
+def is_explained(lines: list[str], index: int) -> bool:
+    """Whether a comment stands above a key, or above it and the ones just before it."""
+    indent = len(lines[index]) - len(lines[index].lstrip())
+    for line in reversed(lines[:index]):
+        if line.lstrip().startswith("#"):
+            return True
+        if len(line) - len(line.lstrip()) < indent:
+            return False
+    return False
+
+
+@pytest.mark.parametrize("path", SETTINGS)
+def test_a_setting_stands_in_the_file_with_its_default(path: str) -> None:
+    default = SETTINGS[path].get_default()
+    assert at(path, CUSTOM) == (list(default) if isinstance(default, tuple) else default)
+
+
+@pytest.mark.parametrize("path", SETTINGS)
+def test_a_setting_is_explained_in_the_file_and_in_the_code(path: str) -> None:
+    lines = TEXT[TEXT.index("\ncustom:") :].splitlines()
+    section, _, name = path.rpartition(".")
+    start = lines.index(f"  {section}:") if section else 0
+    indent = "    " if section else "  "
+    index = next(
+        number
+        for number, line in enumerate(lines)
+        if number > start and line.startswith(f"{indent}{name}:")
+    )
+    assert is_explained(lines, index)
+    assert SETTINGS[path].description
+
+
+def test_the_file_has_no_settings_besides() -> None:
+    def paths(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+        for name, value in values.items():
+            if isinstance(value, dict):
+                yield from paths(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}"
+
+    assert set(paths(CUSTOM)) == SETTINGS.keys()
+
+
+def load(folder: Path, text: str = "{}", **variables: str) -> Settings:
+    own = folder / "own.yaml"
+    own.write_text(text)
+    with environ({"CALLBACK_CONFIG": str(own), **variables}):
+        return wiring.load().settings
+
+
+MISTAKES = {
+    "custom: {egres: {}}": "custom.egres: there is no such setting; did you mean egress?",
+    "custom: {egress: {alow: []}}": "custom.egress.alow: there is no such setting; did you mean allow?",
+    "custom: {databse: {}}": "did you mean database?",
+    "custom: {access: {tokens: [{hsh: x}]}}": "did you mean hash?",
+    "custom: {zzz: 1}": "known are public_url, access",
+    "securty: {}": "securty: there is no such setting; did you mean security?",
+    "databse: {}": "databse: there is no such setting",
+    "security: {auht: {}}": "security.auht: there is no such setting; did you mean auth?",
+    "server: {prot: 8080}": "server.prot: there is no such setting; did you mean port?",
+    "db: {dbs: {callback-service: {colections: {}}}}": "did you mean collections?",
+    "custom: {delivery: {concurrency: many}}": "custom.delivery.concurrency: Input should be a valid integer",
+    "custom: {delivery: {concurrency: 0}}": "custom.delivery.concurrency: Input should be greater than",
+    "custom: {delivery: {total_timeout: .nan}}": "custom.delivery.total_timeout: Input should be",
+    "custom: {egress: {allow: [10.0.0.1/8]}}": "custom.egress.allow: 10.0.0.1/8 has host bits set",
+    "custom: {egress: {allow: [office]}}": "custom.egress.allow: 'office' does not appear to be",
+    "custom: {public_url: example.org}": "custom.public_url: ",
+    "custom: {access: {auth: perhaps}}": "custom.access.auth: Input should be a valid boolean",
+    "custom: {access: {tokens: [{hash: secret, owner: a}]}}": "custom.access.tokens.0.hash: ",
+    "custom: {access: 5}": "custom.access: Input should be",
+    "custom: 5": "custom: ",
+    "custom: [1]": "custom: ",
+    "server: {port: many}": "server.port: Input should be a valid integer",
+    "server: 5": "server: Input should be",
+    "- 1": "is not a YAML mapping",
+    "a: [": "is not valid YAML",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), MISTAKES.items())
+def test_a_mistake_is_named_with_the_way_out(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, text)
+    assert says in str(refused.value)
+    assert "secret" not in str(refused.value), "values may be secrets"
+
+
+def test_a_file_of_ones_own_may_be_short_or_empty(tmp_path: Path) -> None:
+    assert load(tmp_path, "custom: {delivery: {concurrency: 7}}").delivery.concurrency == 7
+    assert load(tmp_path, "").delivery.concurrency == 500
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.yaml")
+    with pytest.raises(ConfigError, match=re.escape(missing)):
+        load(tmp_path, CALLBACK_CONFIG=missing)
+    with pytest.raises(ConfigError, match=re.escape(missing)):
+        load(tmp_path, CALLBACK_API_TOKENS_FILE=missing)
+
+
+def tokens(folder: Path) -> str:
+    path = folder / "tokens.yaml"
+    path.write_text(yaml.safe_dump([{"hash": hash_token("a"), "owner": "alice"}]))
+    return str(path)
+
+
+VARIABLES = {
+    "CALLBACK_PUBLIC_URL": ("https://tes.example.org/callbacks", None),
+    "CALLBACK_AUTH": ("false", False),
+    "CALLBACK_API_TOKENS_FILE": ("{folder}/tokens.yaml", None),
+    "CALLBACK_EGRESS_ALLOW": ("10.0.0.0/8, 127.0.0.0/8", ("10.0.0.0/8", "127.0.0.0/8")),
+    "CALLBACK_BROKER_FOLDER": ("{folder}", None),
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_a_variable_overrides_the_file(tmp_path: Path, name: str) -> None:
+    tokens(tmp_path)
+    text, wanted = VARIABLES[name]
+    text = text.format(folder=tmp_path)
+    settings: Any = load(tmp_path, "custom: {public_url: 'http://a.example.org'}", **{name: text})
+    for part in ENVIRONMENT[name]:
+        settings = getattr(settings, part)
+    assert settings == wanted if wanted is not None else str(settings) == text
+    assert name in TEXT, "the file says nothing of it"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_an_empty_variable_is_none(tmp_path: Path, name: str) -> None:
+    """Compose files and charts set what they leave open to nothing."""
+    assert load(tmp_path, **{name: ""}) == load(tmp_path)
+
+
+def test_tokens_of_the_file_and_of_the_settings_are_all_good(tmp_path: Path) -> None:
+    own = f"custom: {{access: {{tokens: [{{hash: '{hash_token('b')}', owner: bob}}]}}}}"
+    settings = load(tmp_path, own, CALLBACK_API_TOKENS_FILE=tokens(tmp_path))
+    assert {token.owner for token in settings.access.tokens} == {"alice", "bob"}
