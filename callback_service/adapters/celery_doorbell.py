@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from kombu.transport import TRANSPORT_ALIASES
 
 from callback_service.domain.errors import Unavailable
@@ -49,9 +49,23 @@ def configure(celery: Celery, folder: str | None) -> None:
         worker_send_task_events=False,
         broker_transport_options=_transport_options(folder),
     )
+    celery.steps["consumer"].add(Attention)
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         TRANSPORT_ALIASES["filesystem"] = FOLDER_BROKER
+
+
+class Attention(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
+    """An idle worker sees that it was told to stop only when something else happens: every second.
+
+    Celery's own heartbeats would be that, but nobody listens to them here.
+    """
+
+    def start(self, consumer: Any) -> None:
+        self._beat = consumer.timer.call_repeatedly(1.0, lambda: None)
+
+    def stop(self, _consumer: Any) -> None:
+        self._beat.cancel()
 
 
 def _transport_options(folder: str | None) -> dict[str, Any]:
