@@ -90,7 +90,8 @@ class Deliverer:
             return False
         if run.lease.is_held(self.clock.now()):
             return await self._is_free_again(run_id)
-        batch = await self._call(self._next_batch, run)
+        # After a rewind everything is looked at anew: what was left open before may have moved.
+        batch = [] if run.rewind else await self._call(self._next_batch, run)
         if not batch and not run.rewind:
             return False
         now = self.clock.now()
@@ -110,15 +111,17 @@ class Deliverer:
         try:
             if run.rewind:
                 await self._call(self._carry_out_rewind, run)
-                return await self._call(self._close, run, spans_of(batch))
+                return await self._call(self._close, run, [])
             while True:
                 telling = await self._tell(run, batch)
                 await self._call(self._write_down, telling)
-                run, rest = telling.run, telling.rest(batch)
-                # A short batch was all there was.
-                if rest or telling.has_stopped or len(batch) < self._limit(run):
+                rest = telling.rest(batch)
+                # A short batch was all there was, unless it was one that had been left open.
+                is_last = len(batch) < self._limit(run) and not run.batch
+                run = replace(telling.run, batch=())
+                if rest or telling.has_stopped or is_last:
                     return await self._call(self._close, run, rest)
-                batch = await self._call(self._next_batch, replace(run, batch=()))
+                batch = await self._call(self._following_batch, run)
                 if not batch:
                     return await self._call(self._close, run, [])
                 if not await self._call(
@@ -173,6 +176,13 @@ class Deliverer:
             return []
         return self._open_batch(run) or self._owed(run)
 
+    def _following_batch(self, run: Run) -> list[Item]:
+        """The next one, unless the run's owner wants something else by now."""
+        stored = self.runs.find({run.id}).get(run.id)
+        if stored is None or stored.rewind or _wanted(stored) != _wanted(run):
+            return []
+        return self._next_batch(run)
+
     def _open_batch(self, run: Run) -> list[Item]:
         tasks = self.tasks.load([span.key for span in run.batch])
         return [
@@ -210,11 +220,25 @@ class Deliverer:
             _log_attempt(attempt)
 
     def _close(self, run: Run, rest: Sequence[Span]) -> Ending:
+        if not run.is_active or run.next_attempt_at is not None:
+            run = self._forgiven(run)
         return self.runs.close(run, run.lease.generation, batch=rest)
+
+    def _forgiven(self, run: Run) -> Run:
+        """What one address answered is not held against the one that the run has by now."""
+        stored = self.runs.find({run.id}).get(run.id)
+        if stored is None or stored.sink == run.sink:
+            return run
+        return replace(run, status=stored.status, failures=0, next_attempt_at=None)
 
     async def _call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.executor, partial(work, *args, **kwargs))
+
+
+def _wanted(run: Run) -> tuple[object, ...]:
+    """What its owner may change while it is told."""
+    return run.status, run.sink, run.secrets
 
 
 def _takes_batches(run: Run) -> bool:

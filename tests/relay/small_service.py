@@ -29,6 +29,7 @@ OWNER = "local"
 SINK = HttpSink("https://wes.example.org/hook")
 # Shared by all tests: threads take longer to start than most of what runs on them.
 _EXECUTOR = ThreadPoolExecutor(4)
+_WORKERS = ThreadPoolExecutor(4)
 
 
 @dataclass
@@ -102,7 +103,9 @@ class SmallService:
     def deliver(self, *run_ids: str, holder: str = "worker", fuse: Fuse | None = None) -> None:
         """Answer a doorbell: that of these runs, or of all that rang."""
         for run_id in run_ids or sorted(self.doorbell.answer()):
-            asyncio.run(self.deliverer(holder, fuse).deliver(run_id))
+            telling = self.deliverer(holder, fuse).deliver(run_id)
+            # In a thread of its own: another worker may be in the midst of sending.
+            _WORKERS.submit(asyncio.run, telling).result()
 
     def run(self, run_id: str) -> Run:
         return self.runs.find([run_id])[run_id]
