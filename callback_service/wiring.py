@@ -4,6 +4,7 @@ Nothing here connects: the database and the broker are reached when they are fir
 """
 
 import asyncio
+import logging
 import os
 import random
 import secrets
@@ -67,6 +68,8 @@ class Configured:
 def load() -> Configured:
     """Read the configuration. Raises `ConfigError` with a sentence for each fault."""
     environ = config.environment()
+    # It tells of each of its steps; what comes of them is told here.
+    logging.getLogger("foca").setLevel(logging.WARNING)
     try:
         foca = Foca(config_file=config.config_files(environ))
         return Configured(foca, config.read_settings(foca.conf.model_extra, environ))
@@ -135,7 +138,7 @@ class Intake:
         recorder = Recorder(stores.tasks, doorbell, watch)
         policy = AddressPolicy(settings.egress.allow)
         retention = timedelta(days=settings.retention.tasks_days)
-        self.receiver = Receiver(stores.runs, recorder, clock)
+        self.receiver = Receiver(stores.runs, stores.tasks, recorder, clock)
         self.servers = ServerRegistry(stores.servers, clock)
         self.registrar = Registrar(
             stores.runs, stores.tasks, self.servers, recorder, doorbell, clock, policy

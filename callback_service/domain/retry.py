@@ -8,8 +8,8 @@ JITTER = 0.2
 MAX_RETRY_AFTER = timedelta(hours=24)
 # Seconds before each attempt, the first included.
 DEFAULT_SCHEDULE: tuple[float, ...] = (
-    0,
-    5,
+    0.0,
+    5.0,
     5 * MINUTE,
     30 * MINUTE,
     2 * HOUR,

@@ -2,17 +2,20 @@
 
 import json
 import logging
+import time
 from typing import Any
 
 
 class WideFormatter(logging.Formatter):
     """`TIME LEVEL step key=value …`; values with spaces or control characters are quoted."""
 
-    default_msec_format = "%s.%03d"
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, *_: Any, **__: Any) -> None:
         # Whatever format the configuration names: this class is one.
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
         # What libraries log may hold what callers sent: a line stays a line.

@@ -24,7 +24,7 @@ def shown_run(run: Run) -> dict[str, Any]:
         "status": run.status,
         "created_at": rfc3339(run.created_at),
         "expires_at": rfc3339(run.expires_at),
-        "retry_schedule": list(run.retry.schedule),
+        "retry_schedule": [_number(delay) for delay in run.retry.schedule],
         "failures": run.failures,
         **_present(
             next_attempt_at=_time(run.next_attempt_at),
@@ -100,6 +100,11 @@ def _shown_sink(sink: Sink) -> dict[str, Any]:
         "format": sink.format,
         "header_names": sorted(sink.headers),
     }
+
+
+def _number(delay: float) -> float:
+    """Without a fraction that is none."""
+    return int(delay) if delay.is_integer() else delay
 
 
 def _time(at: datetime | None) -> str | None:
