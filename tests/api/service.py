@@ -1,6 +1,10 @@
 """The real app over a real database, as its callers see it."""
 
+import os
 import secrets
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 import yaml
 from flask import Flask
 from pymongo.database import Database
@@ -17,6 +22,7 @@ from callback_service import wiring
 from callback_service.app import build_app
 from callback_service.domain.capability import hash_token
 from tests.api.contract import OPERATIONS, check_answer
+from tests.services import STARTING, free_port
 
 JSON = "application/json"
 TOKENS = {name: f"cbs_{name}_{secrets.token_hex(8)}" for name in ("admin", "user", "read", "other")}
@@ -59,6 +65,32 @@ def environ(variables: Mapping[str, str]) -> Iterator[None]:
 def app_of(variables: Mapping[str, str]) -> Flask:
     with environ(variables):
         return build_app(wiring.load())
+
+
+@contextmanager
+def served(variables: Mapping[str, str]) -> Iterator[str]:
+    """`callback-service serve` as a process of its own; its URL."""
+    port = free_port()
+    command = [str(Path(sys.executable).parent / "callback-service"), "serve"]
+    arguments = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    with subprocess.Popen([*command, *arguments], env=os.environ | variables) as process:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/healthz", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + STARTING
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            requests.get(url, timeout=1)
+        except requests.ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("the API did not start")
 
 
 class Service:

@@ -1,14 +1,9 @@
 """The API as `callback-service serve` has it: bodies in chunks, streams, and lines without end."""
 
-import os
 import socket
-import subprocess
-import sys
 import threading
-import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +12,7 @@ from pymongo import MongoClient
 
 from tests.api.bad_input import GOOD, KILOBYTES_300, PLACES
 from tests.api.contract import OPERATIONS
-from tests.api.service import JSON, TOKENS, environment
-from tests.services import free_port
+from tests.api.service import JSON, TOKENS, environment, served
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKENS['admin']}"}
 WITH_BODY = [name for name, operation in OPERATIONS.items() if operation.body]
@@ -30,27 +24,10 @@ def url(
     mongo_client: MongoClient[dict[str, Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    name, port = f"test_{uuid.uuid4().hex[:12]}", free_port()
-    command = [str(Path(sys.executable).parent / "callback-service"), "serve"]
-    arguments = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    variables = os.environ | environment(mongo_uri, name, tmp_path_factory.mktemp("api"))
-    with subprocess.Popen([*command, *arguments], env=variables) as process:
-        wait_for(f"http://127.0.0.1:{port}/healthz", process)
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with served(environment(mongo_uri, name, tmp_path_factory.mktemp("api"))) as url:
+        yield url
     mongo_client.drop_database(name)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            requests.get(url, timeout=1)
-        except requests.ConnectionError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the API did not start")
 
 
 def register(url: str) -> dict[str, Any]:
