@@ -24,6 +24,7 @@ from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.domain.sink import Format, HttpSink, is_quiet
 from callback_service.domain.task import TaskKey
 from callback_service.relay.ports import Clock, DeliveryLog, Ending, Runs, Sender, Tasks
+from callback_service.relay.quiet import let_owe
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -172,7 +173,7 @@ class Deliverer:
     def _next_batch(self, run: Run) -> list[Item]:
         """What was being sent when it failed, as it was; else what is owed."""
         if is_quiet(run.sink):
-            self.tasks.set_quiet(run.id, quiet=True)
+            let_owe(self.runs, self.tasks, run.id)
             return []
         return self._open_batch(run) or self._owed(run)
 

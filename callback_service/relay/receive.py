@@ -12,7 +12,8 @@ from callback_service.domain.sink import is_quiet
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.groups import Groups
-from callback_service.relay.ports import Clock, Runs
+from callback_service.relay.ports import Clock, Runs, Tasks
+from callback_service.relay.quiet import check_joins
 from callback_service.relay.record import Recorder, Step
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,9 @@ class Callback:
 class Receiver:
     """Takes callbacks in groups: one look at the runs, one at the tasks, one write."""
 
-    def __init__(self, runs: Runs, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, runs: Runs, tasks: Tasks, recorder: Recorder, clock: Clock) -> None:
         self._runs = runs
+        self._tasks = tasks
         self._recorder = recorder
         self._clock = clock
         self._groups: Groups[Callback] = Groups(self._receive_group)
@@ -48,13 +50,14 @@ class Receiver:
         now = self._clock.now()
         runs = self._runs.find({run_id_of(callback.token) for callback in group})
         meant = [_run_meant(callback, runs, now) for callback in group]
-        self._recorder.record(
+        changes = self._recorder.record(
             [
                 _step(callback, run, now)
                 for callback, run in zip(group, meant, strict=True)
                 if run is not None
             ]
         )
+        check_joins(self._runs, self._tasks, changes)
         return [_log_and_answer(*pair) for pair in zip(group, meant, strict=True)]
 
 

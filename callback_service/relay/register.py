@@ -18,6 +18,7 @@ from callback_service.domain.run import Rewind, Run, RunStatus
 from callback_service.domain.sink import HttpSink, NoSink, Sink, check_http_sink, is_quiet
 from callback_service.domain.task import TaskKey
 from callback_service.relay.ports import Clock, Doorbell, Runs, Tasks
+from callback_service.relay.quiet import check_joins, let_owe
 from callback_service.relay.record import Recorder, Step
 from callback_service.relay.servers import ServerRegistry
 
@@ -117,8 +118,9 @@ class Registrar:
         if lifetime is not None:
             changes["expires_at"] = self.clock.now() + lifetime
         self.runs.change(run_id, changes)
-        if isinstance(sink, NoSink | HttpSink) and is_quiet(sink) != is_quiet(run.sink):
-            self.tasks.set_quiet(run_id, quiet=is_quiet(sink))
+        if sink is not None:
+            # Also where it is the sink of before: whoever set that may not have come this far.
+            let_owe(self.runs, self.tasks, run_id)
         # A new address deserves a look now, not when the old one's schedule says so.
         if sink is not None and run.status is RunStatus.ACTIVE:
             self.runs.resume(run_id)
@@ -190,7 +192,7 @@ class Registrar:
         now, quiet = self.clock.now(), is_quiet(run.sink)
         steps = [Step(key, lambda task: task.join(run.id, now, quiet=quiet)) for key in keys]
         if steps:
-            self.recorder.record(steps)
+            check_joins(self.runs, self.tasks, self.recorder.record(steps))
 
 
 def _replaced(held: Iterable[Capability], new: Capability, until: datetime) -> list[Capability]:

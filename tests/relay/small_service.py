@@ -45,7 +45,7 @@ class SmallService:
 
     def __post_init__(self):
         self.recorder = Recorder(self.tasks, self.doorbell, self.waiters)
-        self.receiver = Receiver(self.runs, self.recorder, self.clock)
+        self.receiver = Receiver(self.runs, self.tasks, self.recorder, self.clock)
         self.registrar = Registrar(
             self.runs,
             self.tasks,

@@ -248,7 +248,8 @@ class TestGroups:
 def test_two_processes_that_hear_of_one_task_at_once_agree(service):
     """Each has its own groups; the store is between them."""
     run_id, keys = service.register()
-    receivers = [Receiver(service.runs, service.recorder, service.clock) for _ in range(4)]
+    parts = service.runs, service.tasks, service.recorder, service.clock
+    receivers = [Receiver(*parts) for _ in range(4)]
     states = [INITIALIZING, QUEUED, RUNNING, State.PAUSED]
 
     def call(number: int) -> None:
