@@ -74,8 +74,6 @@ def _transport_options(folder: str | None) -> dict[str, Any]:
     return {
         "data_folder_in": folder,
         "data_folder_out": folder,
-        # Seconds between looks into the folder: most of what a callback waits for.
-        "polling_interval": 0.005,
     }
 
 
