@@ -36,6 +36,9 @@ class FolderBroker:
             "CALLBACK_BROKER_FOLDER": str(self._folder),
         }
 
+    def start(self):
+        """It is always there."""
+
     def wipe(self):
         """Somebody tidies up."""
         # Messages may come while it is emptied.

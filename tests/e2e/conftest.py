@@ -24,21 +24,27 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture(scope="module", params=BROKERS)
 def broker(request):
+    """A module for which brokers are all the same names one."""
     return request.param
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory, broker):
-    """One that the tests of a module share; they may not break it."""
-    with running_system(tmp_path_factory.mktemp("system"), broker) as one:
+def shape():
+    """How many of what (see `running_system`); a module may want more."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def module_system(tmp_path_factory, broker, shape):
+    with running_system(tmp_path_factory.mktemp("system"), broker, **shape) as one:
         yield one
 
 
 @pytest.fixture
-def new_system(tmp_path):
-    """Starts a system that ends with the test, which may do to it whatever it likes."""
-    with contextlib.ExitStack() as stack:
-        yield lambda *how, **size: stack.enter_context(running_system(tmp_path, *how, **size))
+def system(module_system):
+    """The system of the module, whole again, whatever the test before did to it."""
+    module_system.revive()
+    return module_system
 
 
 @pytest.fixture

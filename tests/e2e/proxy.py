@@ -27,7 +27,8 @@ class Proxy:
 
     def open(self):
         """Pass on everything; connections that fell silent are broken."""
-        self._break_all()
+        if self._is_silent:
+            self._break_all()
         self._is_silent = False
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -120,19 +121,41 @@ class System:
     def processes(self):
         return [self.database, *self.apis, *self.workers]
 
+    def start(self):
+        for process in self.processes:
+            process.start()
+        self.until_ready()
+
+    def until_ready(self):
+        for api in self.apis:
+            api.until_ready()
+
+    def revive(self):
+        self.broker.start()
+        dead = [process for process in self.processes if not process.is_alive]
+        for process in dead:
+            process.start()
+        self.until_ready()
+
     def client_of(self, api):
         return Client(api.url, self.client.token)
 
 
 @contextlib.contextmanager
-def running_system(folder, broker="folder", *, apis=1, api_workers=1, workers=1):
-    """`apis` are gunicorns with `api_workers` processes each, which share nothing but the rest."""
+def running_system(folder, broker="folder", *, apis=1, api_workers=1, workers=1, **settings):
+    """`apis` are gunicorns with `api_workers` processes each, which share nothing but the rest.
+
+    `settings` are sections of `custom`.
+    """
     with contextlib.ExitStack() as stack:
         database = Database(folder)
         running = stack.enter_context(BROKERS[broker](folder).running())
         token, tokens = new_api_token(), folder / "tokens.yaml"
         tokens.write_text(f'- {{owner: tester, role: admin, hash: "{hash_token(token)}"}}\n')
+        own = folder / "own.yaml"
+        own.write_text(json.dumps({"custom": settings}))
         environ = {
+            "CALLBACK_CONFIG": str(own),
             "MONGO_URI": database.uri,
             "CALLBACK_API_TOKENS_FILE": str(tokens),
             "CALLBACK_EGRESS_ALLOW": "127.0.0.0/8",
@@ -144,7 +167,5 @@ def running_system(folder, broker="folder", *, apis=1, api_workers=1, workers=1)
         system = System(database, running, listening, telling, client)
         for process in system.processes:
             stack.callback(process.end)
-            process.start()
-        for api in system.apis:
-            api.until_ready()
+        system.start()
         yield system

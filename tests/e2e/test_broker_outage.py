@@ -16,11 +16,6 @@ QUICK = 1
 
 
 @pytest.fixture
-def system(new_system, broker):
-    return new_system(broker)
-
-
-@pytest.fixture
 def broker_that_can_be_away(broker):
     if not BROKERS[broker].can_be_away:
         pytest.skip("a folder is always there")
@@ -101,9 +96,7 @@ def test_a_broker_that_forgets_everything_costs_nothing(system, run, receiver):
 
 
 @needs_one_that_can_be_away
-def test_workers_and_api_start_without_the_broker(new_system, broker, receiver):
-    system = new_system(broker)
-    run = system.client.register(receiver)
+def test_workers_and_api_start_without_the_broker(system, run, receiver):
     system.broker.stop()
     for process in (system.api, system.worker):
         assert process.terminate() == 0

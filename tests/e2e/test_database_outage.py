@@ -11,9 +11,14 @@ from tests.e2e.receivers import assert_honest
 from tests.e2e.system import TESK_MEANS, TESK_SENDS, call_back, new_task
 
 
-@pytest.fixture
-def system(new_system, broker):
-    return new_system(broker, api_workers=2)
+@pytest.fixture(scope="module")
+def broker():
+    return "folder"
+
+
+@pytest.fixture(scope="module")
+def shape():
+    return {"api_workers": 2}
 
 
 @pytest.fixture

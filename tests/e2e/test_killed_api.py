@@ -3,14 +3,25 @@
 import os
 import signal
 
+import pytest
+
 from tests.e2e.conditions import until
 from tests.e2e.load import Load
 from tests.e2e.receivers import assert_honest
 from tests.e2e.system import new_task
 
 
-def test_a_killed_worker_of_gunicorn_is_replaced_and_loses_nothing(new_system, broker, receiver):
-    system = new_system(broker, api_workers=2)
+@pytest.fixture(scope="module")
+def broker():
+    return "folder"
+
+
+@pytest.fixture(scope="module")
+def shape():
+    return {"api_workers": 2}
+
+
+def test_a_killed_worker_of_gunicorn_is_replaced_and_loses_nothing(system, receiver):
     run = system.client.register(receiver)
     with Load(run) as load:
         for _ in range(2):
@@ -23,8 +34,7 @@ def test_a_killed_worker_of_gunicorn_is_replaced_and_loses_nothing(new_system, b
     assert_honest(receiver)
 
 
-def test_a_killed_gunicorn_started_again_has_lost_nothing(new_system, broker, receiver):
-    system = new_system(broker, api_workers=2)
+def test_a_killed_gunicorn_started_again_has_lost_nothing(system, receiver):
     run = system.client.register(receiver)
     with Load(run) as load:
         load.until_more()

@@ -1,22 +1,29 @@
 """`kill -9` of a worker: whatever it was about to do, another one does."""
 
+import pytest
+
 from tests.e2e.conditions import until
 from tests.e2e.load import Load
 from tests.e2e.receivers import Answer, assert_honest
 from tests.e2e.system import TESK_MEANS, TESK_SENDS, new_task
 
 
-def test_a_worker_killed_while_it_delivers_is_replaced_by_another(new_system, broker, new_receiver):
-    system = new_system(broker, workers=2)
+@pytest.fixture(scope="module")
+def shape():
+    return {"workers": 2}
+
+
+def test_a_worker_killed_while_it_delivers_is_replaced_by_another(system, new_receiver):
     receivers = [new_receiver(lambda _: Answer(delay=0.01)) for _ in range(5)]
     runs = [system.client.register(one, format="cloudevents") for one in receivers]
+    _, another = system.workers
     with Load(*runs) as load:
         until(lambda: all(len(one.accepted) > 20 for one in receivers))
         system.worker.kill()
         load.until_more()
         system.worker.start()
         load.until_more()
-        system.workers[1].kill()
+        another.kill()
         load.until_more()
     for run, receiver in zip(runs, receivers, strict=True):
         load.until_told(run, receiver)
@@ -25,12 +32,11 @@ def test_a_worker_killed_while_it_delivers_is_replaced_by_another(new_system, br
 
 
 def test_what_a_worker_delivered_but_did_not_write_down_is_told_again_as_it_was(
-    new_system, broker, new_receiver
+    system, new_receiver
 ):
     """It dies between the receiver's 2xx and its own note of it."""
-    system, task = new_system(broker), new_task()
-    other = new_task()
-    receiver = new_receiver(lambda _: system.worker.kill() or Answer())
+    task, other = new_task(), new_task()
+    receiver = new_receiver(lambda _: [worker.kill() for worker in system.workers] and Answer())
     run = system.client.register(receiver, tasks=[task])
     run.do("pause")
     run.call_back(task, *TESK_SENDS)
@@ -47,12 +53,10 @@ def test_what_a_worker_delivered_but_did_not_write_down_is_told_again_as_it_was(
     assert_honest(receiver)
 
 
-def test_without_any_worker_callbacks_are_taken_and_told_when_one_comes(
-    new_system, broker, receiver
-):
-    system, task = new_system(broker), new_task()
-    run = system.client.register(receiver)
-    system.worker.kill()
+def test_without_any_worker_callbacks_are_taken_and_told_when_one_comes(system, receiver):
+    task, run = new_task(), system.client.register(receiver)
+    for worker in system.workers:
+        worker.kill()
     run.call_back(task, *TESK_SENDS)
     system.worker.start()
     receiver.until_told(task, *TESK_MEANS)

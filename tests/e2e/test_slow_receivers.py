@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from callback_service.embedded.ports import pick_free
 from tests.e2e.conditions import until
 from tests.e2e.receivers import Answer
@@ -10,6 +12,12 @@ from tests.e2e.system import new_task
 STALLED = 30
 # As long as an answer may take, almost: the service gives it 15 s.
 STALL = 14
+
+
+@pytest.fixture(scope="module")
+def broker():
+    """It has no part in this."""
+    return "folder"
 
 
 def test_stalled_and_dead_receivers_delay_nobody_else(system, new_receiver):
