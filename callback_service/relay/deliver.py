@@ -175,7 +175,8 @@ class Deliverer:
         if is_quiet(run.sink):
             let_owe(self.runs, self.tasks, run.id)
             return []
-        return self._open_batch(run) or self._owed(run)
+        open_batch = self._open_batch(run) if run.batch else []
+        return open_batch or self._owed(run)
 
     def _following_batch(self, run: Run) -> list[Item]:
         """The next one, unless the run's owner wants something else by now."""

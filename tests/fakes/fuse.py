@@ -14,13 +14,13 @@ class Crashed(Exception):
 
 @dataclass
 class Fuse:
-    """Burns at the call number `at` of the ports that it protects, counted from 0.
+    """Burns at the call number `at` of the ports that it protects, counted from 0, or of that name.
 
     With `error`, that call raises it and the next ones go well: a store that was down for a
     moment. Without, the process is dead, and every further call raises `Crashed`.
     """
 
-    at: int | None = None
+    at: int | str | None = None
     after_effect: bool = False
     error: Exception | None = None
     calls: list[str] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Fuse:
         if self.is_burnt and self.error is None:
             raise Crashed(name)
         self.calls.append(name)
-        if len(self.calls) - 1 != self.at:
+        if self.is_burnt or self.at not in {len(self.calls) - 1, name}:
             return False
         if not self.after_effect:
             self.burn(name)

@@ -378,9 +378,8 @@ class TestLease:
 
     def test_a_dead_workers_run_is_taken_over_when_its_lease_is_over(self, service):
         run_id = owed(service, "a")
-        dead = Fuse(at=self.steps(SmallService()).index("FakeSender.send"), after_effect=True)
         with pytest.raises(Crashed):
-            service.deliver(run_id, fuse=dead)
+            service.deliver(run_id, fuse=Fuse(at="FakeSender.send", after_effect=True))
         service.clock.advance(LEASE.total_seconds() - MILLISECOND)
         service.deliver(run_id, holder="another")
         assert len(service.sender.sent) == 1
