@@ -16,10 +16,13 @@ from typing import Any
 
 from celery import Celery
 from flask import Flask
+from foca.database.register_mongodb import get_mongo_uri
 from foca.factories.celery_app import create_celery_app
 from foca.foca import Foca
 from pydantic import ValidationError
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from callback_service import config
 from callback_service.adapters import celery_doorbell
@@ -72,11 +75,23 @@ def load() -> Configured:
     logging.getLogger("foca").setLevel(logging.WARNING)
     try:
         foca = Foca(config_file=config.config_files(environ))
+        _check_database_uri()
         return Configured(foca, config.read_settings(foca.conf.model_extra, environ))
     except ValidationError as error:
         raise ConfigError(config.explain_foca(error)) from None
     except (OSError, ValueError) as error:
         raise ConfigError(str(error)) from None
+
+
+def _check_database_uri() -> None:
+    """FOCA looks at it only when an app is built, in each worker anew."""
+    try:
+        uri = get_mongo_uri()
+        # What `mongodb+srv` stands for is in the DNS, which may come later.
+        if uri.startswith("mongodb://"):
+            parse_uri(uri)
+    except (PyMongoError, ValueError) as error:
+        raise ConfigError(f"MONGO_URI: {error}") from None
 
 
 class Stores:

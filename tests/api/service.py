@@ -85,8 +85,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            requests.get(url, timeout=1)
-        except requests.ConnectionError:
+            requests.get(url, timeout=5)
+        except requests.RequestException:
             time.sleep(0.05)
         else:
             return

@@ -31,7 +31,7 @@ def url(
 
 
 def register(url: str) -> dict[str, Any]:
-    answer = requests.post(f"{url}/v1/runs", json={}, headers=AUTHORIZED, timeout=5)
+    answer = requests.post(f"{url}/v1/runs", json={}, headers=AUTHORIZED, timeout=20)
     run: dict[str, Any] = answer.json()
     return run
 
@@ -46,7 +46,7 @@ def test_a_large_body_is_refused_whether_its_length_is_told_or_not(url: str, nam
     chunks = (b"[" * 10_000 for _ in range(KILOBYTES_300 // 10_000))
     for body in (b"[" * KILOBYTES_300, chunks):
         answer = requests.request(
-            operation.method, url + path, data=body, headers=headers, timeout=5
+            operation.method, url + path, data=body, headers=headers, timeout=20
         )
         assert answer.status_code == 413
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -56,7 +56,7 @@ def test_a_small_body_may_come_in_chunks(url: str) -> None:
     chunks = iter([b'{"id": "a", ', b'"state": "RUNNING"}'])
     callback_url = register(url)["callback_url"]
     headers = {"Content-Type": JSON}
-    assert requests.post(callback_url, data=chunks, headers=headers, timeout=5).status_code == 204
+    assert requests.post(callback_url, data=chunks, headers=headers, timeout=20).status_code == 204
 
 
 def test_events_reach_a_reader_while_the_stream_goes_on(url: str) -> None:
@@ -65,7 +65,7 @@ def test_events_reach_a_reader_while_the_stream_goes_on(url: str) -> None:
     telling = threading.Timer(0.3, requests.post, (run["callback_url"],), {"json": body})
     headers = {**AUTHORIZED, "Accept": "text/event-stream"}
     path = f"{url}/v1/runs/{run['id']}/updates"
-    with requests.get(path, headers=headers, stream=True, timeout=5) as stream:
+    with requests.get(path, headers=headers, stream=True, timeout=20) as stream:
         telling.start()
         received, chunks = b"", stream.iter_content(chunk_size=None)
         while b"data:" not in received:
@@ -94,11 +94,11 @@ def test_events_reach_a_reader_while_the_stream_goes_on(url: str) -> None:
 )
 def test_what_is_no_http_is_no_fault_of_ours(url: str, request_text: str) -> None:
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(request_text.format(endless="x" * 10_000).encode("latin-1"))
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as received:
             answer = received.readline()
     # Or it hangs up.
     assert not answer or answer.split()[1].startswith(b"4"), answer
-    assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
+    assert requests.get(f"{url}/healthz", timeout=20).status_code == 200

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from callback_service.domain.feed import Place
 from tests.api.service import Service
 
-SOON = 2.0
+SOON = 5.0
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.services import embedded_database, free_port, mongo_uri_at
 # What answers without a look into the database.
 APART = {"get_service_info", "healthz"}
 SHORT = "custom: {database: {timeout: 0.2}}"
-AT_ONCE = 3.0
+AT_ONCE = 4.0
 
 
 def service_on(uri: str, folder: Path, config: str = "") -> Service:

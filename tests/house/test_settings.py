@@ -141,6 +141,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load(tmp_path, CALLBACK_API_TOKENS_FILE=missing)
 
 
+@pytest.mark.parametrize(
+    "uri", ["localhost", "http://a", "mongodb://", "mongodb://a:b", "mongodb://a:b@c@d"]
+)
+def test_a_database_that_cannot_be_meant_is_refused_at_once(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(ConfigError, match="MONGO_URI"):
+        load(tmp_path, MONGO_URI=uri)
+
+
 def tokens(folder: Path) -> str:
     path = folder / "tokens.yaml"
     path.write_text(yaml.safe_dump([{"hash": hash_token("a"), "owner": "alice"}]))
