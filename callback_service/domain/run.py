@@ -42,6 +42,13 @@ class Rewind:
     since: datetime | None = None
     task_ids: tuple[str, ...] | None = None
 
+    def together_with(self, other: Self) -> Self:
+        """One that covers both, and maybe more: being told again does no harm."""
+        since = min(self.since, other.since) if self.since and other.since else None
+        if self.task_ids is None or other.task_ids is None:
+            return type(self)(since)
+        return type(self)(since, tuple(dict.fromkeys(self.task_ids + other.task_ids)))
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -145,7 +145,9 @@ class Registrar:
         run = self.find(owner, run_id)
         if is_quiet(run.sink):
             raise Conflict("the run has no sink to deliver to; read its updates instead")
-        fields = {"rewind": rewind, "next_attempt_at": None, "failures": 0}
+        # What was asked for before may not have been carried out yet.
+        whole = run.rewind.together_with(rewind) if run.rewind else rewind
+        fields = {"rewind": whole, "next_attempt_at": None, "failures": 0}
         self.runs.change(run_id, fields)
         self.doorbell.ring({run_id})
         return self.find(owner, run_id)

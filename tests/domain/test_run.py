@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from callback_service.domain.delivery import Answer, Verdict
 from callback_service.domain.retry import RetryPolicy
-from callback_service.domain.run import Lease, Run, RunStatus
+from callback_service.domain.run import Lease, Rewind, Run, RunStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -112,3 +112,19 @@ def test_callbacks_are_taken_for_every_run_that_is_not_over():
     assert replace(RUN, status=RunStatus.GONE).is_open(NOW)
     assert not replace(RUN, status=RunStatus.ENDING).is_open(NOW)
     assert not RUN.is_open(RUN.expires_at)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (Rewind(), Rewind(NOW, ("a",)), Rewind()),
+        (Rewind(NOW), Rewind(NOW - SECOND), Rewind(NOW - SECOND)),
+        (Rewind(NOW, ("a",)), Rewind(NOW - SECOND), Rewind(NOW - SECOND)),
+        (Rewind(NOW, ("a",)), Rewind(None, ("b",)), Rewind(None, ("a", "b"))),
+        (Rewind(NOW, ("a", "b")), Rewind(NOW, ("b", "c")), Rewind(NOW, ("a", "b", "c"))),
+    ],
+)
+def test_two_rewinds_together_cover_what_each_of_them_asks_for(one, other, both):
+    assert one.together_with(other) == both
+    swapped = other.together_with(one)
+    assert (swapped.since, set(swapped.task_ids or ())) == (both.since, set(both.task_ids or ()))

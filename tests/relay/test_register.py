@@ -271,6 +271,17 @@ class TestRedelivering:
         assert (run.failures, run.next_attempt_at) == (0, None)
         assert service.doorbell.rung == {run_id}
 
+    def test_who_asks_twice_before_it_is_carried_out_is_told_both(self, service):
+        run_id, keys = service.register()
+        for task_id in ("a", "b", "c"):
+            service.call_back(keys, task_id, QUEUED)
+        service.deliver()
+        service.sender.sent.clear()
+        for task_id in ("a", "b"):
+            service.registrar.redeliver(OWNER, run_id, Rewind(None, (task_id,)))
+        service.deliver()
+        assert service.told(run_id) == [("a", QUEUED), ("b", QUEUED)]
+
     def test_who_pulls_is_told_to_pull(self, service):
         run_id, _ = service.register(sink=PULL)
         with pytest.raises(Conflict, match="read its updates"):
