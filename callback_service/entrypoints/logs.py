@@ -26,6 +26,8 @@ class WideFormatter(logging.Formatter):
 
 
 def _one_line(text: str) -> str:
+    if text.isprintable():  # nearly all are, and each callback writes a line
+        return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
