@@ -128,18 +128,27 @@ class Receiver:
 
 
 def assert_honest(receiver):
-    """Whatever happened: all is signed, tasks move forwards only, repeats are exact repeats."""
-    seen, last = {}, {}
+    """Whatever was killed: all is signed, nothing is skipped, and what is repeated is the same."""
+    states, last = {}, defaultdict(int)
     for delivery in receiver.accepted:
         assert delivery.verified_by, "a delivery was not signed rightly"
-        if delivery.webhook_id in seen:
-            assert seen[delivery.webhook_id] == delivery.updates
-            continue
-        seen[delivery.webhook_id] = delivery.updates
-        for task, seq, _ in delivery.updates:
-            key = delivery.path, task
-            assert seq is None or seq > last.get(key, 0), f"{task} went back to update {seq}"
-            last[key] = seq
+        for task, seq, state in delivery.updates:
+            key = delivery.path, task, seq or delivery.webhook_id
+            assert states.setdefault(key, state) == state, f"{task}: another update {seq}"
+            if seq is not None:
+                assert seq <= last[key[:2]] + 1, f"{task}: {seq} came after {last[key[:2]]}"
+                last[key[:2]] = max(seq, last[key[:2]])
+
+
+def assert_repeats_are_exact(receiver):
+    """As long as the database lives: what is told again is told as it was, under its old id."""
+    assert_honest(receiver)
+    by_id, ids = {}, {}
+    for one in receiver.accepted:
+        assert by_id.setdefault(one.webhook_id, one.updates) == one.updates
+        for told in one.updates:
+            known = ids.setdefault((one.path, told, told.seq or one.webhook_id), one.webhook_id)
+            assert known == one.webhook_id, f"{told} came under two ids"
 
 
 def _fits(secret, text, headers):

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.brokers import BROKERS
 from tests.e2e.conditions import until
 from tests.e2e.load import Load
-from tests.e2e.receivers import assert_honest
+from tests.e2e.receivers import assert_repeats_are_exact
 from tests.e2e.system import TESK_MEANS, TESK_SENDS, new_task
 
 # A sweep rings every second for whatever is owed.
@@ -65,7 +65,7 @@ def test_while_the_broker_is_down_all_is_acknowledged_and_told(system, run, rece
     tell(run, receiver, SWEPT_WITHIN)
     until(lambda: is_rung(run, receiver), what="doorbells do not work again")
     assert pids(system) == before
-    assert_honest(receiver)
+    assert_repeats_are_exact(receiver)
 
 
 @needs_one_that_can_be_away
@@ -79,7 +79,7 @@ def test_while_the_broker_is_silent_all_is_acknowledged_and_told(system, run, re
     system.broker.start()
     until(lambda: is_rung(run, receiver), what="doorbells do not work again")
     assert pids(system) == before
-    assert_honest(receiver)
+    assert_repeats_are_exact(receiver)
 
 
 def test_a_broker_that_forgets_everything_costs_nothing(system, run, receiver):
@@ -92,7 +92,7 @@ def test_a_broker_that_forgets_everything_costs_nothing(system, run, receiver):
     load.until_told(run, receiver)
     assert pids(system) == before
     until(lambda: is_rung(run, receiver), what="doorbells do not work again")
-    assert_honest(receiver)
+    assert_repeats_are_exact(receiver)
 
 
 @needs_one_that_can_be_away

@@ -32,7 +32,7 @@ def pids(system):
 
 def test_while_the_database_is_down_callbacks_are_refused_in_time(system, run, receiver):
     before = pids(system)
-    tasks = [new_task() for _ in range(5)]
+    tasks = [new_task() for _ in range(3)]
     run.call_back(tasks[0], "RUNNING")
     system.database.kill()
     for task in tasks:

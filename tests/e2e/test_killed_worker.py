@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.conditions import until
 from tests.e2e.load import Load
-from tests.e2e.receivers import Answer, assert_honest
+from tests.e2e.receivers import Answer, assert_repeats_are_exact
 from tests.e2e.system import TESK_MEANS, TESK_SENDS, new_task
 
 
@@ -28,7 +28,7 @@ def test_a_worker_killed_while_it_delivers_is_replaced_by_another(system, new_re
     for run, receiver in zip(runs, receivers, strict=True):
         load.until_told(run, receiver)
         until(lambda run=run: run.show()["owed"] == 0)
-        assert_honest(receiver)
+        assert_repeats_are_exact(receiver)
 
 
 def test_what_a_worker_delivered_but_did_not_write_down_is_told_again_as_it_was(
@@ -50,7 +50,7 @@ def test_what_a_worker_delivered_but_did_not_write_down_is_told_again_as_it_was(
     assert first.webhook_id == second.webhook_id
     assert first.updates == second.updates
     assert [told.state for told in first.updates] == TESK_MEANS
-    assert_honest(receiver)
+    assert_repeats_are_exact(receiver)
 
 
 def test_without_any_worker_callbacks_are_taken_and_told_when_one_comes(system, receiver):
@@ -60,4 +60,4 @@ def test_without_any_worker_callbacks_are_taken_and_told_when_one_comes(system, 
     run.call_back(task, *TESK_SENDS)
     system.worker.start()
     receiver.until_told(task, *TESK_MEANS)
-    assert_honest(receiver)
+    assert_repeats_are_exact(receiver)

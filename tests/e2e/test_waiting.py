@@ -14,6 +14,7 @@ import requests
 
 from tests.e2e.conditions import until
 from tests.e2e.system import new_task
+from tests.e2e.waiting import Waiting, until_asked
 
 WOKEN_WITHIN = 1
 CROWD = 200
@@ -35,29 +36,6 @@ def shape():
 def elsewhere(system):
     """The other API: callbacks go to the first one."""
     return system.client_of(system.apis[1])
-
-
-class Waiting:
-    """A request that is held back, and when its answer came."""
-
-    def __init__(self, ask):
-        self._pool = ThreadPoolExecutor(1)
-        self._answer = self._pool.submit(lambda: (ask(), time.monotonic()))
-
-    @property
-    def is_over(self):
-        return self._answer.done()
-
-    def end(self):
-        answer, at = self._answer.result(30)
-        self._pool.shutdown()
-        return answer, at
-
-
-def until_asked(waiting):
-    """As long as it takes the service to begin to wait, about."""
-    time.sleep(0.5)
-    assert not waiting.is_over
 
 
 @pytest.mark.parametrize("sink", [None, "http://127.0.0.1:1/"])

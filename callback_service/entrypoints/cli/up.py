@@ -31,8 +31,18 @@ def up(
     MONGO_URI and CELERY_BROKER_URL in the environment name a database and a broker to be used
     instead of the built-in ones.
     """
+    _check_settings()
     options = Options(data, host, port, workers, auth=not no_auth)
     raise typer.Exit(Session(options, Surroundings(os.environ), Terminal()).run())
+
+
+def _check_settings() -> None:
+    """Only where somebody changed them: it takes a second, and those that ship are right."""
+    ours = ("CALLBACK_", "FOCA_")
+    if any(name.startswith(ours) and name != "CALLBACK_DATA" for name in os.environ):
+        from callback_service import wiring
+
+        wiring.load()
 
 
 class Terminal:

@@ -1,17 +1,14 @@
-"""SIGTERM ends a process when what it is doing is done, and loses nothing."""
+"""SIGTERM ends a worker when what it is telling is told, and loses nothing."""
 
 import threading
 import time
 
 import pytest
 
-from tests.e2e.load import Load
-from tests.e2e.receivers import Answer, assert_honest
-from tests.e2e.system import call_back, new_task
-from tests.e2e.test_waiting import Waiting, until_asked
+from tests.e2e.receivers import Answer, assert_repeats_are_exact
+from tests.e2e.system import new_task
 
-# What `serve` and `worker` give to what is under way, and some more for a busy machine.
-API_GRACE = 5 + 5
+# What a worker gives to what is under way, and some more for a busy machine.
 WORKER_GRACE = 3 + 5
 AT_ONCE = 5
 
@@ -37,7 +34,7 @@ def test_a_stopped_worker_ends_its_deliveries_and_writes_them_down(system, new_r
     system.worker.start()
     receiver.until_told(task, "RUNNING", "COMPLETE")
     assert len(receiver.deliveries) == 2
-    assert_honest(receiver)
+    assert_repeats_are_exact(receiver)
 
 
 def test_a_worker_does_not_wait_for_ever_for_a_receiver(system, new_receiver):
@@ -56,24 +53,3 @@ def test_an_idle_worker_stops_at_once(system):
     began = time.monotonic()
     assert system.worker.terminate() == 0
     assert time.monotonic() - began < AT_ONCE
-
-
-def test_a_stopped_api_has_answered_what_it_took(system, receiver):
-    run = system.client.register(receiver)
-    with Load(run) as load:
-        load.until_more()
-        assert system.api.terminate(API_GRACE) == 0
-    assert load.count
-    system.api.start()
-    system.api.until_ready()
-    load.until_told(run, receiver)
-    assert_honest(receiver)
-
-
-def test_who_waits_does_not_keep_the_api_from_stopping(system):
-    run = system.client.register()
-    waiting = Waiting(lambda: system.client.ask("GET", f"{run.path}/updates?wait=60", timeout=70))
-    until_asked(waiting)
-    assert system.api.terminate(API_GRACE) == 0
-    with pytest.raises(OSError, match="refused"):
-        call_back(run.callback_url, new_task(), "RUNNING")

@@ -1,0 +1,83 @@
+"""The Python client against the real service."""
+
+import threading
+
+import pytest
+from callback_client import CallbackClient, verify
+
+from tests.e2e.conditions import until
+from tests.e2e.receivers import Answer
+from tests.e2e.system import TESK_MEANS, TESK_SENDS, call_back, new_task
+
+
+@pytest.fixture(scope="module")
+def broker():
+    return "folder"
+
+
+@pytest.fixture
+def client(system):
+    with CallbackClient(system.api.url, system.client.token) as one:
+        yield one
+
+
+def test_it_registers_and_verifies_what_arrives(client, receiver):
+    task, run = new_task(), client.register("e2e", sink=receiver.url)
+    receiver.trust(run.secret)
+    for state in TESK_SENDS:
+        assert call_back(run.callback_url, task, state).status_code == 204
+    receiver.until_told(task, *TESK_MEANS)
+    for delivery in receiver.accepted:
+        said = verify(delivery.headers, delivery.text, run.secret)
+        assert said["run"] == {"id": run.id, "name": "e2e"}
+    until(lambda: client.run(run.id).owed == 0)
+
+
+def test_its_updates_survive_that_everything_is_started_again(system, client):
+    task, run = new_task(), client.register()
+    heard = []
+
+    def listen():
+        updates = client.updates(run.id, wait=5)
+        for update in updates:
+            heard.append(update.state)
+            if update.final:
+                return
+
+    listening = threading.Thread(target=listen, daemon=True)
+    listening.start()
+    for state in TESK_SENDS[:3]:
+        assert call_back(run.callback_url, task, state).status_code == 204
+    until(lambda: heard == TESK_MEANS[:2])
+    for process in system.processes:
+        process.end()
+    system.revive()
+    for state in TESK_SENDS[3:]:
+        until(lambda state=state: call_back(run.callback_url, task, state).status_code == 204)
+    listening.join(30)
+    assert heard == TESK_MEANS
+
+
+def test_where_one_ended_another_goes_on(client):
+    task, run = new_task(), client.register()
+    call_back(run.callback_url, task, "QUEUED")
+    updates = client.updates(run.id, follow=False)
+    assert [update.state for update in updates] == ["QUEUED"]
+    call_back(run.callback_url, task, "COMPLETE")
+    updates = client.updates(run.id, cursor=updates.cursor, follow=False)
+    assert [update.state for update in updates] == ["COMPLETE"]
+
+
+def test_it_steers_a_run(client, new_receiver):
+    receiver = new_receiver(lambda _: Answer(410))
+    task, run = new_task(), client.register(sink=receiver.url)
+    receiver.trust(run.secret)
+    call_back(run.callback_url, task, "RUNNING")
+    until(lambda: client.run(run.id).status == "gone")
+    receiver.answer = lambda _: Answer()
+    client.resume(run.id)
+    receiver.until_told(task, "RUNNING")
+    assert [one.verdict for one in client.deliveries(run.id)] == ["told", "gone"]
+    assert [one.state for one in client.states([task])] == ["RUNNING"]
+    client.delete(run.id)
+    assert call_back(run.callback_url, task, "COMPLETE").status_code == 404

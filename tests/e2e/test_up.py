@@ -1,0 +1,181 @@
+"""`callback-service up` as it is typed: the whole service as one command, data in a folder."""
+
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+import requests
+
+from callback_service.embedded.ports import pick_free
+from tests.e2e.conditions import until
+from tests.e2e.load import Load
+from tests.e2e.processes import COMMAND, Process, clean_environ
+from tests.e2e.receivers import assert_honest
+from tests.e2e.system import TESK_MEANS, TESK_SENDS, Client, new_task
+from tests.embedded.conftest import all_pids, environ_of
+
+# It is to be ready in under 5 s, which a busy machine may not do.
+READY_WITHIN = 30
+
+
+class Up(Process):
+    """An `up`, and what can be seen of it from outside."""
+
+    def __init__(self, folder):
+        self.data = folder / "data"
+        self.port = pick_free()
+        self._mark = f"E2E_UP={folder}"
+        line = (*COMMAND, "up", "--port", str(self.port), "--data", str(self.data))
+        name, value = self._mark.split("=")
+        super().__init__("up", line, folder / "up.log", {name: value})
+
+    def start_and_wait(self):
+        self.log.unlink(missing_ok=True)
+        self.start()
+        until(lambda: "Ctrl-C stops it" in self.text() or not self.is_alive, READY_WITHIN)
+        assert self.is_alive, self.text()
+        url = f"http://127.0.0.1:{self.port}"
+        self.client = Client(url, (self.data / "api-token").read_text().strip())
+        assert requests.get(f"{url}/readyz", timeout=10).status_code == 200
+        return self
+
+    def interrupt(self):
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(30)
+
+    def left(self):
+        """What still runs of everything that it started, however indirectly."""
+        return [pid for pid in all_pids() if self._mark.encode() in environ_of(pid)]
+
+    def texts(self):
+        return {path.name: path.read_text() for path in (self.data / "logs").iterdir()}
+
+
+@pytest.fixture
+def up(tmp_path):
+    one = Up(tmp_path)
+    one.start_and_wait()
+    yield one
+    one.end()
+    until(lambda: not one.left())
+
+
+def test_what_it_prints_works_when_it_is_pasted(up):
+    said = up.text()
+    (command,) = re.findall(r"^curl .*$", said, re.MULTILINE)
+    registered = subprocess.run(
+        ["bash", "-c", f"{command} -s"], capture_output=True, text=True, check=True
+    )
+    assert '"callback_url"' in registered.stdout
+    for page in re.findall(r"http://\S+/ui/", said):
+        assert requests.get(page, timeout=10).status_code == 200
+    assert up.interrupt() == 0
+    assert up.left() == []
+
+
+def test_it_tells_of_callbacks_and_its_logs_hold_no_secret(up, receiver):
+    task, run = new_task(), up.client.register(receiver)
+    run.call_back(task, *TESK_SENDS)
+    receiver.until_told(task, *TESK_MEANS)
+    assert_honest(receiver)
+    token = run.callback_url.rpartition("/")[2]
+    for text in up.texts().values():
+        assert up.client.token not in text
+        assert run.secret not in text
+        assert token not in text
+
+
+def test_kill_9_leaves_nothing_behind_and_the_next_one_goes_on(up, receiver):
+    run = up.client.register(receiver)
+    with Load(run) as load:
+        load.until_more()
+        up.kill()
+    until(lambda: up.left() == [])
+    up.start_and_wait()
+    load.until_told(run, receiver)
+    task = new_task()
+    run.call_back(task, *TESK_SENDS)
+    receiver.until_told(task, *TESK_MEANS)
+    assert_honest(receiver)
+    assert up.interrupt() == 0
+    assert up.left() == []
+
+
+@pytest.mark.parametrize("part", ["secantusd", "callback_service.serve", "callback_service.worker"])
+def test_a_part_that_is_killed_is_started_again_and_nothing_is_lost(up, receiver, part):
+    run = up.client.register(receiver)
+    with Load(run) as load:
+        load.until_more()
+        (pid, *_) = pids_of(up, part)
+        subprocess.run(["kill", "-9", str(pid)], check=True)
+        until(lambda: pids_of(up, part) and pid not in pids_of(up, part))
+        load.until_more()
+    load.until_told(run, receiver)
+    assert_honest(receiver)
+
+
+def pids_of(up, part):
+    """Oldest first: the master before its workers."""
+    found = subprocess.run(["pgrep", "-f", part], capture_output=True, text=True, check=False)
+    return sorted(set(map(int, found.stdout.split())) & set(up.left()))
+
+
+class Refusal:
+    """An `up`, `serve` or `worker` that does not start."""
+
+    def __init__(self, *arguments, **environ):
+        ended = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            env={**clean_environ(), **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 2, ended.stderr
+        assert ended.stdout == ""
+        assert "Traceback" not in ended.stderr
+        (self.sentence,) = ended.stderr.splitlines()
+
+
+def test_a_taken_port_is_refused_in_a_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", pick_free())) as other:
+        port = other.getsockname()[1]
+        refusal = Refusal("up", "--port", port, "--data", tmp_path / "data")
+    assert f"Port {port} of 127.0.0.1 is taken" in refusal.sentence
+
+
+def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "data").write_text("a file")
+    refusal = Refusal("up", "--port", pick_free(), "--data", tmp_path / "data")
+    assert "cannot be used for the data" in refusal.sentence
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MONGO_URI", "postgres://127.0.0.1/"),
+        ("MONGO_URI", "mongodb://127.0.0.1:1/"),
+        ("CELERY_BROKER_URL", "pigeon://coop"),
+        ("CELERY_BROKER_URL", "amqp://127.0.0.1:1//"),
+    ],
+)
+def test_what_the_environment_names_wrongly_is_refused_in_a_sentence(tmp_path, variable, value):
+    up = ("up", "--port", pick_free(), "--data", tmp_path / "data")
+    assert variable in Refusal(*up, **{variable: value}).sentence
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "up"])
+def test_a_setting_that_does_not_exist_is_refused_with_the_nearest_that_does(tmp_path, command):
+    own = tmp_path / "own.yaml"
+    own.write_text("custom: {delivery: {concurency: 5}}")
+    where = ("--port", pick_free(), "--data", tmp_path / "data") if command == "up" else ()
+    refusal = Refusal(command, *where, CALLBACK_CONFIG=str(own))
+    assert "did you mean concurrency?" in refusal.sentence
+
+
+def test_serve_listens_on_other_machines_only_with_tokens():
+    refusal = Refusal("serve", "--port", pick_free(), CALLBACK_AUTH="off")
+    assert "127.0.0.1" in refusal.sentence
