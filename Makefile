@@ -13,10 +13,10 @@ CLIENT_CODE := $(wildcard client/callback_client client/src/callback_client)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check format bench lock clean
+.PHONY: help install run test coverage check format bench lock clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## Set up .venv with the locked dependencies and this checkout
 
@@ -25,6 +25,9 @@ run: install  ## Start the whole service on this machine, database and broker in
 
 test: install  ## Run the tests (PYTEST_ARGS="-k word" for some of them)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+coverage: install  ## Run the tests and say which branches none of them took
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(PYTEST_ARGS)
 
 check: install  ## Lint, check the format, the types and who may import whom
 	$(BIN)/ruff check .

@@ -139,7 +139,8 @@ def prepare(configured: Configured) -> dict[str, str]:
     doorbell = CeleryDoorbell(
         celery_of(app, configured.settings), configured.settings.broker.gather
     )
-    return Readiness({"database": stored.connection.check}, {"broker": doorbell.check}).checks()
+    needed = {"database": stored.connection.check, "indexes": stored.connection.index}
+    return Readiness(needed, {"broker": doorbell.check}).checks()
 
 
 class Intake:

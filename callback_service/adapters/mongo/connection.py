@@ -76,6 +76,12 @@ class Connection:
                 {"_id": "ready"}, {"$set": {"asked_at": datetime.now(UTC)}}, upsert=True
             )
 
+    def index(self) -> None:
+        """Create the indexes now. Raises `Unavailable` where the database did not confirm."""
+        with self.guarded():
+            ensure_indexes(self.durable)
+        self._has_indexes = True
+
     def _try_to_index(self) -> None:
         """Never a reason to fail: indexes make things fast, nothing depends on one."""
         if time.monotonic() < self._index_again_at or not self._indexing.acquire(blocking=False):

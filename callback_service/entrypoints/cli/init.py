@@ -2,6 +2,9 @@
 
 import typer
 
+from callback_service.domain.errors import Unavailable
+from callback_service.entrypoints.cli.failures import CommandFailed, ExitCode
+
 
 def init() -> None:
     """Create the database's indexes, and say whether database and broker answer.
@@ -12,5 +15,10 @@ def init() -> None:
     """
     from callback_service import wiring
 
-    for name, answer in wiring.prepare(wiring.load()).items():
+    try:
+        answers = wiring.prepare(wiring.load())
+    except Unavailable as error:
+        sentence = f"The database that MONGO_URI names does not answer: {error.__cause__ or error}"
+        raise CommandFailed(sentence.partition(" (configured")[0], ExitCode.UNAVAILABLE) from error
+    for name, answer in answers.items():
         typer.echo(f"{name}: {answer}")
