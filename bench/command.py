@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def main() -> None:
         connections=options.connections,
         rate=options.rate,
         seconds=options.seconds,
-        warm_up=min(3.0, options.seconds),
+        warm_up=min(Plan().warm_up, options.seconds),
         api_processes=options.api_processes,
     )
     results = measure(plan, options.broker)
@@ -46,6 +47,8 @@ def _brokers(url: str | None) -> Iterator[tuple[str, str | None]]:
     yield FOLDER, None
     if url:
         yield url.partition("://")[0], url
+    else:
+        print("Only the folder broker is measured: no --broker was given.", file=sys.stderr)
 
 
 def _keep(results: dict[str, Any]) -> None:
@@ -69,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         "--broker",
         metavar="URL",
         default=os.environ.get("TEST_RABBITMQ_URL"),
-        help="measure with this one too, such as a RabbitMQ (or TEST_RABBITMQ_URL)",
+        help="measure with this one too, such as a RabbitMQ (or TEST_RABBITMQ_URL); nobody else "
+        "may take doorbells out of its queue `celery`",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the Markdown into FILE")

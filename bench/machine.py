@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -26,7 +27,7 @@ _LIBRARIES = (
 def describe() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "command": shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
+        "command": _without_passwords(shlex.join(["python", "-m", "bench", *sys.argv[1:]])),
         "commit": _commit(),
         "processor": _line("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": os.cpu_count(),
@@ -36,6 +37,10 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
     }
+
+
+def _without_passwords(command: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//", command)
 
 
 def _commit() -> str:

@@ -26,43 +26,46 @@ class Bench:
     service: Service
 
     def run(self) -> dict[str, Any]:
-        floors = {states: self._floor(states) for states in (NEW_TASKS, TASK_STATES)}
+        floors = [self._floor("new tasks", NEW_TASKS), self._floor("four states", TASK_STATES)]
+        new, four = (floor["written_per_second"] for floor in floors)
         closed = [
-            self._closed("new tasks", NEW_TASKS, floors[NEW_TASKS]),
-            self._closed("four states a task", TASK_STATES, floors[TASK_STATES]),
+            self._closed("new tasks", NEW_TASKS, new),
+            self._closed("four states", TASK_STATES, four),
         ]
         with receiving() as receiver:
-            told = self._closed("four states a task", TASK_STATES, floors[TASK_STATES], receiver)
+            closed.append(self._closed("four states", TASK_STATES, four, receiver))
         with receiving() as receiver:
-            return {"closed": [*closed, told], "open": self._open(receiver)}
+            return {"floor": floors, "closed": closed, "open": self._open(receiver)}
 
-    def _floor(self, states: Sequence[str]) -> float:
+    def _floor(self, name: str, states: Sequence[str]) -> dict[str, Any]:
         window = self._window(self.plan.seconds / 2)
         where = self.service.database, self.service.name
         floor = Floor(*where, states, self.plan.connections, window)
-        with working(run_floor, floor) as writing:
-            written: int = writing.result()
-        return written / window.seconds
+        written, used = self._measured(run_floor, floor, window)
+        return {
+            "load": name,
+            "written_per_second": round(written / window.seconds),
+            "cpu_ms_per_write": _each({"database": used.get("database", 0.0)}, written),
+        }
 
     def _closed(
-        self, name: str, states: Sequence[str], floor: float, receiver: Receiving | None = None
+        self, name: str, states: Sequence[str], floor: int, receiver: Receiving | None = None
     ) -> dict[str, Any]:
         window = self._window(self.plan.seconds)
         url = self.service.register(_sink(receiver))
         load = ClosedLoop(
             url, f"closed-{time.time_ns()}", states, self.plan.connections, window.ends
         )
-        sent, used = self._send(load, window)
+        sent, used = self._measured(run_load, load, window)
         within = [one for one in sent if one.is_acknowledged and window.holds(one.answered)]
-        rate = len(within) / window.seconds
+        rate = round(len(within) / window.seconds)
         return {
             "load": name,
             "sink": "http" if receiver else "none",
-            "acknowledged_per_second": round(rate),
-            "floor_per_second": round(floor),
-            "share_of_floor": round(rate / floor, 2),
+            "acknowledged_per_second": rate,
+            "share_of_floor": round(rate / max(1, floor), 2),
             "acknowledged_ms": milliseconds(one.answered - one.due for one in within),
-            "cpu_ms_per_callback": _per_callback(used, len(within)),
+            "cpu_ms_per_callback": _each(used, len(within)),
             **(self._ledger(sent, receiver) if receiver else _intake(sent)),
         }
 
@@ -72,7 +75,7 @@ class Bench:
         url = self.service.register(_sink(receiver))
         whole = Window(window.begins - plan.warm_up, window.ends)
         load = OpenLoop(url, f"open-{time.time_ns()}", TASK_STATES, plan.rate, whole)
-        sent, used = self._send(load, window)
+        sent, used = self._measured(run_load, load, window)
         ledger = self._ledger(sent, receiver)
         within = [one for one in sent if window.holds(one.due)]
         lag = percentile((one.lag for one in within), 0.99) or 0.0
@@ -82,7 +85,7 @@ class Bench:
             "end_to_end_ms": milliseconds(delays(within, receiver.arrived())),
             "acknowledged_ms": milliseconds(one.answered - one.due for one in within),
             "lag_ms": milliseconds(one.lag for one in within),
-            "cpu_ms_per_callback": _per_callback(used, len(within)),
+            "cpu_ms_per_callback": _each(used, len(within)),
             **ledger,
             "void": ledger["void"] + void,
         }
@@ -91,17 +94,15 @@ class Bench:
         begins = time.monotonic() + _STARTING + self.plan.warm_up
         return Window(begins, begins + seconds)
 
-    def _send(
-        self, load: ClosedLoop | OpenLoop, window: Window
-    ) -> tuple[list[Sent], dict[str, float]]:
-        """What was sent, and the CPU seconds of each process of the service meanwhile."""
-        with working(run_load, load) as sending:
+    def _measured(self, target: Any, load: Any, window: Window) -> tuple[Any, dict[str, float]]:
+        """What came of it, and the CPU seconds of each process of the service within the window."""
+        with working(target, load) as work:
             _sleep_until(window.begins)
             before = self.service.usage()
             _sleep_until(window.ends)
             after = self.service.usage()
-            sent: list[Sent] = sending.result()
-        return sent, {name: after[name].cpu - before.get(name, Usage()).cpu for name in after}
+            result = work.result()
+        return result, {name: after[name].cpu - before.get(name, Usage()).cpu for name in after}
 
     def _ledger(self, sent: Sequence[Sent], receiver: Receiving) -> dict[str, Any]:
         began = time.monotonic()
@@ -133,8 +134,9 @@ def _intake(sent: Sequence[Sent]) -> dict[str, Any]:
     return {"ledger": {"acknowledged": ledger.acknowledged, "refused": ledger.refused}, "void": []}
 
 
-def _per_callback(used: dict[str, float], callbacks: int) -> dict[str, float]:
-    return {name: round(1000 * cpu / max(1, callbacks), 2) for name, cpu in used.items()}
+def _each(used: dict[str, float], number: int) -> dict[str, float]:
+    """Milliseconds for each of so many."""
+    return {name: round(1000 * cpu / max(1, number), 2) for name, cpu in used.items()}
 
 
 def _sleep_until(at: float) -> None:

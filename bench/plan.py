@@ -12,8 +12,8 @@ class Plan:
 
     connections: int = 16
     rate: int = 100
-    seconds: float = 8.0
-    warm_up: float = 3.0
+    seconds: float = 6.0
+    warm_up: float = 2.0
     # What is not delivered so long after the last callback is lost.
     patience: float = 20.0
     api_processes: int = 2

@@ -62,6 +62,7 @@ class Receiving:
         self.url: str = work.result()
 
     def count(self) -> int:
+        """How many changes arrived; repeats count once."""
         count: int = self._work.ask("count")
         return count
 

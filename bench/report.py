@@ -11,7 +11,12 @@ ENDS = "<!-- end of results -->"
 def markdown(results: dict[str, Any]) -> str:
     parts = [_machine(results["machine"]), _rest(results["rest"])]
     for broker, measured in results["brokers"].items():
-        parts += [f"### Broker: {broker}", _closed(measured["closed"]), _open(measured["open"])]
+        parts += [
+            f"### Broker: {broker}",
+            _floor(measured["floor"]),
+            _closed(measured["closed"]),
+            _open(measured["open"]),
+        ]
     return "\n\n".join(parts)
 
 
@@ -37,9 +42,18 @@ def _machine(machine: dict[str, Any]) -> str:
 
 def _rest(rest: dict[str, Any]) -> str:
     return (
-        f"`callback-service up` is ready after {rest['ready_s']} s. At rest it takes "
+        f"`callback-service up` is ready after {rest['ready_s']} s "
+        f"({rest['ready_cpu_s']} s of CPU, all processes together). At rest it takes "
         f"{rest['memory_mib']} MiB, and {rest['cpu_percent']} % of one core."
     )
+
+
+def _floor(floors: Iterable[dict[str, Any]]) -> str:
+    rows = [
+        [one["load"], f"{one['written_per_second']:,}", _cpu(one["cpu_ms_per_write"])]
+        for one in floors
+    ]
+    return _table(("floor: bare writes", "written/s", "CPU ms each"), rows)
 
 
 def _closed(measured: Iterable[dict[str, Any]]) -> str:
@@ -48,7 +62,6 @@ def _closed(measured: Iterable[dict[str, Any]]) -> str:
             one["load"],
             one["sink"],
             f"{one['acknowledged_per_second']:,}",
-            f"{one['floor_per_second']:,}",
             f"{one['share_of_floor']:.2f}",
             _milliseconds(one["acknowledged_ms"]),
             _cpu(one["cpu_ms_per_callback"]),
@@ -56,12 +69,12 @@ def _closed(measured: Iterable[dict[str, Any]]) -> str:
         ]
         for one in measured
     ]
-    head = ("load", "sink", "acknowledged/s", "floor/s", "ratio", "p50 / p99 ms", "CPU", "ledger")
-    return _table(head, rows)
+    head = ("closed loop", "sink", "acknowledged/s", "of the floor", "p50 / p99 ms", "CPU ms each")
+    return _table((*head, "ledger"), rows)
 
 
 def _open(one: dict[str, Any]) -> str:
-    head = ("open loop", "end to end ms", "acknowledged ms", "generator's lag ms", "CPU", "ledger")
+    head = ("open loop", "end to end, p50 / p99 ms", "acknowledged ms", "generator's lag ms")
     row = [
         f"{one['rate']}/s",
         _milliseconds(one["end_to_end_ms"]),
@@ -70,7 +83,7 @@ def _open(one: dict[str, Any]) -> str:
         _cpu(one["cpu_ms_per_callback"]),
         _ledger(one),
     ]
-    return _table(head, [row])
+    return _table((*head, "CPU ms each", "ledger"), [row])
 
 
 def _milliseconds(values: dict[str, float | None]) -> str:

@@ -14,7 +14,7 @@ _SETTLING = 3.0
 
 
 def at_rest(seconds: float) -> dict[str, Any]:
-    """Seconds until it is ready, CPU as a share of one core, memory in MiB."""
+    """Seconds until it is ready, and of CPU; then a share of one core, and memory in MiB."""
     with scratch_folder() as scratch, tether() as pipe:
         port = ports.pick_free()
         up = (*Programs().api[:-1], "up", "--data", str(scratch / "data"), "--port", str(port))
@@ -25,7 +25,12 @@ def at_rest(seconds: float) -> dict[str, Any]:
         try:
             wait_until_ready(ServiceClient(ports.url_of("127.0.0.1", port)), [child])
             ready = time.monotonic() - began
-            return {"ready_s": round(ready, 2), **_rest(child, seconds)}
+            started = usage_of(child.pid or 0).cpu
+            return {
+                "ready_s": round(ready, 1),
+                "ready_cpu_s": round(started, 1),
+                **_rest(child, seconds),
+            }
         finally:
             stop(child)
 
