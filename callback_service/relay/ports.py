@@ -75,7 +75,10 @@ class Tasks(Protocol):
         """Key, revision and runs of every task that changed at or after a time."""
 
     def forget(self, before: datetime) -> int:
-        """Delete tasks that nobody is owed and that were last heard of before a time."""
+        """Delete tasks that nobody is owed and that were last heard of before a time.
+
+        But not those that a run follows and that have not ended: it is yet to be told.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,13 @@ class FakeTasks(FakeStore):
 
     def forget(self, before: datetime) -> int:
         with self._open():
-            old = [task for task in self._all() if not task.owed and _last_news(task) < before]
+            old = [
+                task
+                for task in self._all()
+                if not task.owed
+                and _last_news(task) < before
+                and (task.state.is_final or not task.runs)
+            ]
             for task in old:
                 del self._tasks[task.key]
             return len(old)

@@ -1,6 +1,6 @@
 """What every store of tasks keeps to: whoever writes at the same time, nothing is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -444,7 +444,7 @@ class ReadingSuite:
 class ForgettingSuite:
     def test_a_task_of_which_nothing_was_heard_for_long_is_forgotten(self, tasks: Tasks):
         record(tasks, hear(QUEUED, 1))
-        record(tasks, join("r1", 1), key=OTHER)
+        record(tasks, join("r1", 1, quiet=True), hear(State.COMPLETE, 1), key=OTHER)
         record(tasks, hear(State.UNKNOWN, 1), key=MANY[0])
         assert tasks.forget(at(1)) == 0
         assert tasks.forget(at(2)) == 3
@@ -456,9 +456,20 @@ class ForgettingSuite:
         assert tasks.forget(at(5)) == 0
 
     def test_what_is_owed_is_never_forgotten(self, tasks: Tasks):
-        record(tasks, join("r1"), hear(QUEUED))
+        record(tasks, join("r1"), hear(State.COMPLETE))
         assert tasks.forget(at(1000)) == 0
         tasks.mark_told("r1", {KEY: 1})
+        assert tasks.forget(at(1000)) == 1
+
+    @pytest.mark.parametrize("states", [[], [RUNNING]])
+    def test_what_a_run_still_waits_for_is_not_forgotten(
+        self, tasks: Tasks, states: Sequence[State]
+    ):
+        """Else a task that runs for longer than that would end without the run being told."""
+        record(tasks, join("r1"), *(hear(state) for state in states))
+        tasks.mark_told("r1", {KEY: len(states)})
+        assert tasks.forget(at(1000)) == 0
+        tasks.leave("r1")
         assert tasks.forget(at(1000)) == 1
 
     def test_however_many_there_are(self, tasks: Tasks):

@@ -14,7 +14,7 @@ from callback_service.adapters.mongo.connection import CHUNK, Connection
 from callback_service.adapters.mongo.documents import Document
 from callback_service.adapters.mongo.documents.task import to_key, to_task
 from callback_service.domain.run import Rewind
-from callback_service.domain.states import State
+from callback_service.domain.states import FINAL, State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.ports import Change
 
@@ -160,7 +160,14 @@ class MongoTasks:
         # "Not since" rather than "before": some were never heard of, and have no time at all.
         old = {"$not": {"$gte": before}}
         return self._connection.delete_all(
-            self._tasks, {"heard_at": old, "updated_at": old, "owed": []}
+            self._tasks,
+            {
+                "heard_at": old,
+                "updated_at": old,
+                "owed": [],
+                # Whoever follows a task that is still under way waits for its end.
+                "$or": [{"runs": []}, {"state": {"$in": [str(state) for state in FINAL]}}],
+            },
         )
 
     def _find(self, wanted: Document, order: list[tuple[str, int]], limit: int) -> list[Task]:
