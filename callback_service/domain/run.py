@@ -12,6 +12,8 @@ from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.sink import NoSink, Sink
 
 LEASE = timedelta(seconds=6)
+# Tasks that a rewind names one by one; a run is read with each of its callbacks, and stays small.
+REWIND_TASKS = 1000
 
 
 class RunStatus(StrEnum):
@@ -47,7 +49,8 @@ class Rewind:
         since = min(self.since, other.since) if self.since and other.since else None
         if self.task_ids is None or other.task_ids is None:
             return type(self)(since)
-        return type(self)(since, tuple(dict.fromkeys(self.task_ids + other.task_ids)))
+        task_ids = tuple(dict.fromkeys(self.task_ids + other.task_ids))
+        return type(self)(since, task_ids if len(task_ids) <= REWIND_TASKS else None)
 
 
 @dataclass(frozen=True, slots=True)

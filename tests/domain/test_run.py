@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from callback_service.domain.delivery import Answer, Verdict
 from callback_service.domain.retry import RetryPolicy
-from callback_service.domain.run import Lease, Rewind, Run, RunStatus
+from callback_service.domain.run import REWIND_TASKS, Lease, Rewind, Run, RunStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -128,3 +128,10 @@ def test_two_rewinds_together_cover_what_each_of_them_asks_for(one, other, both)
     assert one.together_with(other) == both
     swapped = other.together_with(one)
     assert (swapped.since, set(swapped.task_ids or ())) == (both.since, set(both.task_ids or ()))
+
+
+def test_many_rewinds_of_a_paused_run_do_not_make_it_ever_larger():
+    rewind = Rewind(NOW, ("a",))
+    for number in range(REWIND_TASKS):
+        rewind = rewind.together_with(Rewind(NOW, (f"task-{number}",)))
+    assert rewind == Rewind(NOW, None)
