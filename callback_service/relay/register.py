@@ -1,6 +1,7 @@
 """Runs come, change and go."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -87,7 +88,13 @@ class Registrar:
         )
         task_keys = self._task_keys(run, wanted.tasks)
         self.runs.add(run)
-        self._join(run, task_keys)
+        try:
+            self._join(run, task_keys)
+        except Unavailable:
+            # Nobody will learn its keys, and whoever asks again gets another run beside it.
+            with suppress(Unavailable):
+                self.runs.change(run_id, {"status": RunStatus.ENDING})
+            raise
         return run, keys
 
     def find(self, owner: str, run_id: str) -> Run:

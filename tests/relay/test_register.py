@@ -92,6 +92,16 @@ class TestRegistering:
         with pytest.raises(Unavailable):
             service.register()
 
+    def test_one_whose_keys_were_never_shown_is_not_left_behind(self, service):
+        """Else whoever asks again would be told everything twice, once with an unknown secret."""
+        service.tasks.is_down = True
+        with pytest.raises(Unavailable):
+            service.register("a")
+        service.tasks.is_down = False
+        (left_behind,) = service.runs.ended(service.clock.now(), 10)
+        service.expirer.expire()
+        assert service.runs.missing([left_behind]) == {left_behind}
+
 
 class TestFinding:
     @pytest.mark.parametrize("call", ["find", "pause", "resume", "delete", "rotate", "redeliver"])
