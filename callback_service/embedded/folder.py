@@ -101,6 +101,8 @@ class DataFolder:
             # Whatever repository this stands in, the token and the data do not belong into it.
             (self.root / ".gitignore").write_text("*\n")
             self.logs.mkdir(mode=0o700, exist_ok=True)
+            # Ours before the server makes it for everybody to read: signing secrets are in there.
+            self.database.mkdir(mode=0o700, exist_ok=True)
             # Messages are doorbells, and the sweeper rings again for whatever is owed. A folder
             # that was left by `kill -9` may hold half of one.
             shutil.rmtree(self.broker, ignore_errors=True)

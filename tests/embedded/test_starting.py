@@ -33,6 +33,8 @@ def test_the_token_is_secret_and_only_its_hash_is_told(up):
     for name in ("api-token", "tokens.yaml"):
         assert stat.S_IMODE((up.data / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(up.data.stat().st_mode) == 0o700
+    # In a folder that was there already, too: signing secrets are in the database.
+    assert stat.S_IMODE((up.data / "db").stat().st_mode) == 0o700
     assert yaml.safe_load((up.data / "tokens.yaml").read_text()) == [
         {"owner": "local", "role": "admin", "hash": hash_token(token)}
     ]
