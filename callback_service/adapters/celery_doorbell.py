@@ -38,6 +38,8 @@ def configure(celery: Celery, folder: str | None) -> None:
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # Nor because of a queue that somebody declared otherwise: the sweeper needs the worker.
+        broker_channel_error_retry=True,
         # Doorbells carry ids only.
         task_serializer="json",
         accept_content=["json"],
