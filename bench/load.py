@@ -10,7 +10,7 @@ from bench.http import Caller
 from bench.ledger import Change, Sent
 from bench.plan import Window
 
-# Who waits longer than this for a free connection has more on its way than it can mean.
+# More at once wait for a free one, which counts as the service's time.
 _MOST_CONNECTIONS = 256
 
 
@@ -55,7 +55,10 @@ class OpenLoop:
     window: Window
 
     async def run(self) -> list[Sent]:
-        idle = [Caller(self.url) for _ in range(_MOST_CONNECTIONS)]
+        # The one that was used last comes first: a few carry it all unless answers are slow.
+        idle: asyncio.LifoQueue[Caller] = asyncio.LifoQueue()
+        for _ in range(_MOST_CONNECTIONS):
+            idle.put_nowait(Caller(self.url))
         before: dict[str, asyncio.Task[Sent]] = {}
         calls = []
         for due, change in self._schedule():
@@ -73,17 +76,20 @@ class OpenLoop:
             yield self.window.begins + number / self.rate, change
 
     async def _call(
-        self, idle: list[Caller], change: Change, due: float, before: asyncio.Task[Sent] | None
+        self,
+        idle: asyncio.LifoQueue[Caller],
+        change: Change,
+        due: float,
+        before: asyncio.Task[Sent] | None,
     ) -> Sent:
         lag = time.monotonic() - due
         if before:
             await before
-        # The one that was used last: a few connections carry it all unless answers are slow.
-        caller = idle.pop()
+        caller = await idle.get()
         try:
             return (await _send(caller, change, due))._replace(lag=lag)
         finally:
-            idle.append(caller)
+            idle.put_nowait(caller)
 
 
 async def _send(caller: Caller, change: Change, due: float) -> Sent:

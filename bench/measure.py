@@ -108,6 +108,8 @@ class Bench:
         began = time.monotonic()
         self._drain(sum(one.is_acknowledged for one in sent), receiver)
         drained = time.monotonic() - began
+        # Repeats that are still on their way.
+        time.sleep(0.5)
         ledger = balance(sent, receiver.arrived())
         void = [] if ledger.is_balanced else ["the ledger is not balanced"]
         return {"ledger": asdict(ledger), "drained_s": round(drained, 1), "void": void}
@@ -120,8 +122,6 @@ class Bench:
             now = receiver.count()
             if now > arrived:
                 arrived, deadline = now, time.monotonic() + self.plan.patience
-        # Repeats that are still on their way.
-        time.sleep(0.5)
 
 
 def _sink(receiver: Receiving | None) -> dict[str, str]:
