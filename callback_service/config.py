@@ -86,7 +86,10 @@ class DeliverySettings(_Section):
         default=15, gt=0, le=300, description="Seconds for a whole delivery, its answer included."
     )
     database_threads: int = Field(
-        default=8, ge=1, le=256, description="Threads for database calls per worker."
+        default=8,
+        ge=1,
+        le=256,
+        description="Threads for the database calls of deliveries, per worker.",
     )
     shutdown_grace: float = Field(
         default=10, ge=0, le=600, description="Seconds that deliveries get to end at a stop."

@@ -73,16 +73,19 @@ class DeliveryLoop:
     async def _deliver(self, executor: Executor) -> None:
         telling = Telling(self._stores, self._settings, executor)
         await telling.sender.open()
-        clockwork = asyncio.gather(
-            _renew_leases(telling, executor),
-            *(_keep_ticking(tick, executor) for tick in telling.ticks),
-        )
-        self._started.set_result(telling)
-        await self._stop.wait()
-        # Leases are renewed until the last delivery has ended.
-        await telling.dispatcher.stop(self._settings.delivery.shutdown_grace)
-        clockwork.cancel()
-        await asyncio.gather(clockwork, return_exceptions=True)
+        # Threads of its own: when deliveries queue for a slow database, their leases must be
+        # renewed all the same, or another worker takes the runs over and doubles the load.
+        with ThreadPoolExecutor(1 + len(telling.ticks)) as own:
+            clockwork = asyncio.gather(
+                _renew_leases(telling, own),
+                *(_keep_ticking(tick, own) for tick in telling.ticks),
+            )
+            self._started.set_result(telling)
+            await self._stop.wait()
+            # Leases are renewed until the last delivery has ended.
+            await telling.dispatcher.stop(self._settings.delivery.shutdown_grace)
+            clockwork.cancel()
+            await asyncio.gather(clockwork, return_exceptions=True)
         await telling.sender.close()
 
 

@@ -1,0 +1,41 @@
+"""The clockwork of a worker: what must go on while its deliveries wait."""
+
+import threading
+import time
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+from callback_service.adapters.clock import SystemClock
+from callback_service.config import DeliverySettings, Settings
+from callback_service.domain.run import LEASE, Lease, Run
+from callback_service.worker import DeliveryLoop
+from tests.fakes.store import FakeDeliveryLog, FakeRuns, FakeTasks, FakeTicks
+
+LONG = 30.0
+
+
+def lease_of(runs: FakeRuns) -> Lease:
+    return runs.find(["r1"])["r1"].lease
+
+
+def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
+    """Else another worker takes the runs over, and doubles the load that made them wait."""
+    runs, now = FakeRuns(), SystemClock().now()
+    stores = SimpleNamespace(
+        runs=runs, tasks=FakeTasks(), delivery_log=FakeDeliveryLog(), ticks=FakeTicks()
+    )
+    settings = Settings(public_url=None, delivery=DeliverySettings(database_threads=1))
+    is_over = threading.Event()
+    with DeliveryLoop(stores, settings).running() as telling:
+        telling.deliverer.executor.submit(is_over.wait, LONG)
+        held = Lease(1, telling.deliverer.holder, now)
+        run = Run("r1", "local", "default", now, now + timedelta(days=1))
+        runs.add(replace(run, lease=held))
+        telling.deliverer.held.add("r1")
+        deadline = time.monotonic() + LEASE.total_seconds()
+        while lease_of(runs) == held and time.monotonic() < deadline:
+            time.sleep(0.05)
+        renewed = lease_of(runs)
+        is_over.set()
+    assert renewed.is_held(now)
