@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from callback_service.domain.errors import Unavailable
+
 T = TypeVar("T")
 
 # Bounds what one write carries; what is over it forms the group after.
@@ -53,6 +55,7 @@ class Groups(Generic[T]):
     def _lead(self) -> None:
         with self._lock:
             group, self._waiting = self._waiting[:GROUP_LIMIT], self._waiting[GROUP_LIMIT:]
+            passed_over = list(self._waiting)
         try:
             errors = self._work([ticket.item for ticket in group])
             for ticket, error in zip(group, errors, strict=True):
@@ -60,8 +63,21 @@ class Groups(Generic[T]):
         except BaseException as error:  # noqa: BLE001  every caller must be answered; each raises it
             for ticket in group:
                 ticket.end(error)
+            if isinstance(error, Unavailable):
+                self._send_back(passed_over, error)
         finally:
             self._hand_over()
+
+    def _send_back(self, passed_over: Sequence[_Ticket[T]], error: Unavailable) -> None:
+        """Who found no room in a group that failed has waited for as long as a call may take.
+
+        Group after group, the last of a thousand callers would be answered much later.
+        """
+        with self._lock:
+            # They are the first of those who wait, and nobody has led meanwhile.
+            self._waiting = self._waiting[len(passed_over) :]
+        for ticket in passed_over:
+            ticket.end(error)
 
     def _hand_over(self) -> None:
         with self._lock:

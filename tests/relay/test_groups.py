@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from callback_service.domain.errors import Unavailable
 from callback_service.relay.groups import GROUP_LIMIT, Groups
 
 # Longer than any test here takes that does not hang.
@@ -134,6 +135,23 @@ def test_a_group_that_fails_fails_for_all_of_its_callers_and_for_no_other_group(
         assert one.exception(LONG) is error
     crowd.groups.submit("after")
     assert crowd.work.groups[-1] == ["after"]
+
+
+def test_who_found_no_room_in_a_group_that_failed_does_not_wait_for_another_failure(callers):
+    """A store that is down is found out by a group, not by one group after the other."""
+
+    class Down(Work):
+        def answer(self, group):
+            if "first" not in group:
+                raise Unavailable("down")
+            return super().answer(group)
+
+    crowd = Crowd(Down(), callers)
+    waiting = crowd.joined_by(*range(GROUP_LIMIT + 3))
+    crowd.let_go()
+    for one in waiting:
+        assert isinstance(one.exception(LONG), Unavailable)
+    assert crowd.work.groups == [["first"], list(range(GROUP_LIMIT))]
 
 
 def test_work_that_answers_for_too_few_fails_for_all(callers):
