@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = 2.0
 # Documents in one statement, so that each is over well within the timeout.
-CHUNK = 100
+CHUNK = 50
 _INDEXES_AGAIN_AFTER = 30.0
 
 # Every other PyMongoError is a mistake of ours, and must not look like bad luck.
