@@ -52,7 +52,7 @@ class Receiver:
         meant = [_run_meant(callback, runs, now) for callback in group]
         changes = self._recorder.record(
             [
-                _step(callback, run, now)
+                _step(callback, run, self._clock)
                 for callback, run in zip(group, meant, strict=True)
                 if run is not None
             ]
@@ -68,10 +68,13 @@ def _run_meant(callback: Callback, runs: Mapping[str, Run], now: datetime) -> Ru
     return run
 
 
-def _step(callback: Callback, run: Run, now: datetime) -> Step:
+def _step(callback: Callback, run: Run, clock: Clock) -> Step:
     key = TaskKey(run.owner, run.server, callback.task_id)
 
     def decide(task: Task) -> Task:
+        # As late as can be, and anew in each round: who reads by these stamps waits only so long
+        # for what was stamped to become visible.
+        now = clock.now()
         # The token's run joins first: so a callback may come before its registration.
         joined = task.join(run.id, now, quiet=is_quiet(run.sink))
         return joined.hear(callback.state, Source.CALLBACK, now)

@@ -10,9 +10,11 @@ from callback_service.domain.errors import Unavailable, Unknown
 from callback_service.domain.run import Run, RunStatus
 from callback_service.domain.sink import NoSink
 from callback_service.domain.states import Source, State
+from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.receive import Callback, Receiver
 from callback_service.relay.record import run_topic, task_topic
-from tests.fakes.store import FakeRuns
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeRuns, FakeTasks
 from tests.relay.small_service import OWNER, SmallService, key
 
 QUEUED, RUNNING, COMPLETE = State.QUEUED, State.RUNNING, State.COMPLETE
@@ -265,3 +267,19 @@ def test_two_processes_that_hear_of_one_task_at_once_agree(service):
     assert task.runs == (run_id,)
     service.deliver()
     assert len(service.told(run_id)) == task.seq
+
+
+def test_a_change_is_stamped_when_it_is_decided_however_long_the_store_took_before():
+    """Readers go by the stamps, and do not wait for ever for one that becomes visible late."""
+    clock = FakeClock()
+
+    class SlowTasks(FakeTasks):
+        def load(self, keys: Collection[TaskKey]) -> dict[TaskKey, Task]:
+            clock.advance(2)
+            return super().load(keys)
+
+    service = SmallService(clock=clock, tasks=SlowTasks())
+    _, keys = service.register()
+    service.call_back(keys, "a", State.QUEUED)
+    (task,) = service.tasks.load([key("a")]).values()
+    assert task.updated_at == service.clock.now() - timedelta(seconds=2)
