@@ -1,4 +1,5 @@
 import contextlib
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,13 @@ from tests.e2e.system import System, running_system
 
 # The last lines of a process that had a part in a failure.
 LINES_SHOWN = 60
+
+
+def pytest_collection_modifyitems(items):
+    """What starts a whole service takes its time: `-m "not slow"` leaves it out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)

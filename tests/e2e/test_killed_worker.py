@@ -14,17 +14,17 @@ def shape():
 
 
 def test_a_worker_killed_while_it_delivers_is_replaced_by_another(system, new_receiver):
-    receivers = [new_receiver(lambda _: Answer(delay=0.01)) for _ in range(5)]
+    receivers = [new_receiver(lambda _: Answer(delay=0.01)) for _ in range(3)]
     runs = [system.client.register(one, format="cloudevents") for one in receivers]
     _, another = system.workers
     with Load(*runs) as load:
-        until(lambda: all(len(one.accepted) > 20 for one in receivers))
+        until(lambda: all(len(one.accepted) > 5 for one in receivers))
         system.worker.kill()
-        load.until_more()
+        load.until_more(50)
         system.worker.start()
-        load.until_more()
+        load.until_more(50)
         another.kill()
-        load.until_more()
+        load.until_more(50)
     for run, receiver in zip(runs, receivers, strict=True):
         load.until_told(run, receiver)
         until(lambda run=run: run.show()["owed"] == 0)
