@@ -50,8 +50,8 @@ class Tasks(Protocol):
     def rewind(self, run_id: str, rewind: Rewind) -> None:
         """Owe the run again what the rewind names."""
 
-    def creditors(self) -> set[str]:
-        """The ids of all runs that any task owes something."""
+    def creditors(self, skip: int = 0, limit: int = 500) -> set[str]:
+        """The ids of the runs that are owed something by a page of the tasks that owe."""
 
     def leave(self, run_id: str) -> None:
         """Take the run off every task."""
@@ -122,6 +122,13 @@ class Runs(Protocol):
     def due(self, run_ids: Collection[str], now: datetime) -> set[str]:
         """Those among them to whom somebody may deliver now."""
 
+    def overdue(self, now: datetime) -> set[str]:
+        """Runs that say of themselves that they are due.
+
+        Their retry's time has come, a batch is open that nobody holds a lease for,
+        or they asked for a rewind.
+        """
+
     def missing(self, run_ids: Collection[str]) -> set[str]: ...
 
     def claim(self, run: Run, lease: Lease, batch: Sequence[Span], now: datetime) -> bool:
@@ -141,9 +148,6 @@ class Runs(Protocol):
 
     def rewound(self, run_id: str, generation: int, rewind: Rewind) -> None:
         """Strike the rewind that was carried out, unless another was asked for meanwhile."""
-
-    def rewinding(self) -> set[str]:
-        """The runs that asked for a rewind which was not carried out yet."""
 
     def ended(self, now: datetime, limit: int) -> Sequence[str]:
         """Runs that are expired or deleted and still there."""

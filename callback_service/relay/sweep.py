@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 SWEEP_EVERY = timedelta(seconds=1)
 EXPIRE_EVERY = timedelta(seconds=10)
 ENDED_AT_ONCE = 100
+# Tasks that owe something and are looked at in one sweep.
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,31 @@ class Sweeper:
         self._runs = runs
         self._doorbell = doorbell
         self._clock = clock
+        self._place = 0
 
     def sweep(self) -> None:
-        creditors = self._tasks.creditors() | self._runs.rewinding()
+        now = self._clock.now()
+        # First, and by themselves: no number of debts keeps a retry from its time.
+        self._doorbell.ring(self._runs.overdue(now))
+        creditors = self._next_creditors()
         if not creditors:
             return
-        self._doorbell.ring(self._runs.due(creditors, self._clock.now()))
+        self._doorbell.ring(self._runs.due(creditors, now))
         # A callback that raced the end of its run may have put it on a task again.
         for run_id in self._runs.missing(creditors):
             self._tasks.leave(run_id)
+
+    def _next_creditors(self) -> set[str]:
+        """Those of the next page of debts; after the last one, the first comes again.
+
+        Debts come and go meanwhile, so a page may miss one; the round after finds it.
+        """
+        creditors = self._tasks.creditors(self._place, PAGE)
+        if not creditors and self._place:
+            self._place = 0
+            creditors = self._tasks.creditors(0, PAGE)
+        self._place += PAGE
+        return creditors
 
 
 class Expirer:

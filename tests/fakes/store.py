@@ -81,8 +81,9 @@ class FakeTasks(FakeStore):
                 if rewind.task_ids is None or task.key.task_id in rewind.task_ids:
                     self._tasks[task.key] = _rewound(task, run_id, rewind.since)
 
-    def creditors(self) -> set[str]:
-        return set().union(*(task.owed for task in self._all()))
+    def creditors(self, skip: int = 0, limit: int = 500) -> set[str]:
+        owing = [task for task in self._all() if task.owed]
+        return set().union(*(task.owed for task in owing[skip : skip + limit]))
 
     def leave(self, run_id: str) -> None:
         with self._open():
@@ -261,6 +262,14 @@ class FakeRuns(FakeStore):
     def due(self, run_ids: Collection[str], now: datetime) -> set[str]:
         return {run.id for run in self.find(run_ids).values() if run.is_due(now)}
 
+    def overdue(self, now: datetime) -> set[str]:
+        with self._open():
+            return {
+                run.id
+                for run in self._runs.values()
+                if run.is_due(now) and (run.next_attempt_at or run.lease.until or run.rewind)
+            }
+
     def missing(self, run_ids: Collection[str]) -> set[str]:
         return set(run_ids) - self.find(run_ids).keys()
 
@@ -320,10 +329,6 @@ class FakeRuns(FakeStore):
             stored = self._under(run_id, generation)
             if stored and stored.rewind == rewind:
                 self._runs[run_id] = replace(stored, rewind=None)
-
-    def rewinding(self) -> set[str]:
-        with self._open():
-            return {run.id for run in self._runs.values() if run.rewind}
 
     def ended(self, now: datetime, limit: int) -> Sequence[str]:
         with self._open():

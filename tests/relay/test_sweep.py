@@ -8,7 +8,7 @@ from callback_service.domain.errors import Unavailable
 from callback_service.domain.run import LEASE, Rewind, RunStatus
 from callback_service.domain.sink import NoSink
 from callback_service.domain.states import State
-from callback_service.relay.sweep import ENDED_AT_ONCE, Tick
+from callback_service.relay.sweep import ENDED_AT_ONCE, PAGE, Tick
 from tests.fakes.clock import FakeClock
 from tests.fakes.fuse import Crashed, Fuse
 from tests.fakes.store import FakeTicks
@@ -95,6 +95,22 @@ class TestSweeper:
         service.runs.is_down = False
         service.sweeper.sweep()
         assert service.doorbell.rings == []
+
+    def test_no_number_of_debts_keeps_a_retry_from_its_time(self, service):
+        run_id = owed(service)
+        service.sender.script(run_id, Answer(503))
+        service.deliver(run_id)
+        service.clock.advance(5)
+        service.tasks.is_down = True
+        with pytest.raises(Unavailable):
+            service.sweeper.sweep()
+        assert service.doorbell.rung == {run_id}
+
+    def test_every_page_of_debts_has_its_turn(self, service):
+        runs = {owed(service, f"task-{number:04}") for number in range(PAGE + 1)}
+        for _ in range(2):
+            service.sweeper.sweep()
+        assert service.doorbell.rung == runs
 
 
 class TestExpirer:

@@ -123,14 +123,28 @@ class KeepingSuite:
         assert runs.due(["r1"], at(1)) == {"r1"}
         assert load(runs).failures == 0
 
-    def test_rewinding_are_those_that_asked(self, runs: Runs):
+    def test_overdue_are_those_that_asked_to_be_told_again(self, runs: Runs):
         runs.add(run())
         runs.add(run("r2"))
         runs.add(run("r3", rewind=Rewind(None, ("a",))))
         runs.change("r2", {"rewind": Rewind()})
-        assert runs.rewinding() == {"r2", "r3"}
+        assert runs.overdue(at(1)) == {"r2", "r3"}
         runs.change("r3", {"rewind": None})
-        assert runs.rewinding() == {"r2"}
+        assert runs.overdue(at(1)) == {"r2"}
+
+    def test_overdue_are_those_whose_retry_is_due(self, runs: Runs):
+        runs.add(run("r1", next_attempt_at=at(5)))
+        runs.add(run("r2", next_attempt_at=at(5), status=RunStatus.PAUSED))
+        assert runs.overdue(at(4)) == set()
+        assert runs.overdue(at(5)) == {"r1"}
+
+    def test_overdue_are_those_whose_worker_died(self, runs: Runs):
+        runs.add(run())
+        claim(runs, run())
+        assert runs.overdue(at(1)) == set()
+        assert runs.overdue(at(100)) == {"r1"}
+        runs.close(load(runs), 1, batch=())
+        assert runs.overdue(at(100)) == set()
 
     def test_ended_are_the_expired_and_the_deleted(self, runs: Runs):
         runs.add(run())
@@ -367,7 +381,6 @@ class ClosingSuite:
         assert load(runs).rewind == second
         runs.rewound("r1", 1, second)
         assert load(runs).rewind is None
-        assert runs.rewinding() == set()
 
 
 class RunsSuite(KeepingSuite, ListingSuite, LeaseSuite, ClosingSuite): ...

@@ -256,6 +256,12 @@ class DebtSuite:
         tasks.mark_told("r1", {KEY: 1})
         assert tasks.creditors() == {"r2"}
 
+    def test_creditors_come_in_pages(self, tasks: Tasks):
+        for one, run_id in zip(MANY, ("ra", "rb", "rc"), strict=False):
+            record(tasks, join(run_id), hear(QUEUED), key=one)
+        pages = [tasks.creditors(skip, 1) for skip in range(4)]
+        assert sorted(map(sorted, pages)) == [[], ["ra"], ["rb"], ["rc"]]
+
     def test_what_a_run_is_owed_comes_longest_unchanged_first(self, tasks: Tasks):
         record(tasks, join("r1"), hear(QUEUED, 3), key=MANY[1])
         record(tasks, join("r1"), hear(QUEUED, 1), key=MANY[2])

@@ -29,6 +29,9 @@ INDEXES: Final = {
         IndexModel([("owner", UP), ("created_at", DOWN), ("_id", DOWN)]),
         IndexModel([("status", UP), ("expires_at", UP)]),
         IndexModel([("expires_at", UP)]),
+        # Runs that are due by what they say themselves.
+        IndexModel([("next_attempt_at", UP)]),
+        IndexModel([("lease.until", UP)]),
         IndexModel([("rewind.asked", UP)]),
     ),
     "deliveries": (

@@ -72,6 +72,15 @@ class MongoRuns:
     def due(self, run_ids: Collection[str], now: datetime) -> set[str]:
         return self._ids({**_any_of(run_ids), **_is_due(now)})
 
+    def overdue(self, now: datetime) -> set[str]:
+        """Each alternative names an indexed time or flag that few runs have."""
+        says_so: Sequence[Document] = (
+            {"next_attempt_at": {"$lte": now}},
+            {"lease.until": {"$lte": now}},
+            {"rewind.asked": True},
+        )
+        return {run_id for one in says_so for run_id in self._ids({"$and": [one, _is_due(now)]})}
+
     def missing(self, run_ids: Collection[str]) -> set[str]:
         return set(run_ids) - self._ids(_any_of(run_ids))
 
@@ -132,9 +141,6 @@ class MongoRuns:
             {**_under(run_id, generation), "rewind": from_rewind(rewind)},
             {"rewind": None},
         )
-
-    def rewinding(self) -> set[str]:
-        return self._ids({"rewind.asked": True})
 
     def ended(self, now: datetime, limit: int) -> Sequence[str]:
         over = [{"status": str(RunStatus.ENDING)}, {"expires_at": {"$lte": now}}]

@@ -98,11 +98,19 @@ class MongoTasks:
             )
             after = str(tasks[-1].key)
 
-    def creditors(self) -> set[str]:
+    def creditors(self, skip: int = 0, limit: int = 500) -> set[str]:
         with self._connection.guarded():
-            # Whoever lends again at this moment keeps the flag, or sets it anew.
-            self._marks.update_many({"owing": True, "owed": []}, {"$unset": {"owing": ""}})
-            return set(self._tasks.distinct("owed", {"owing": True}))
+            page = self._tasks.find({"owing": True}, {"owed": True}).skip(skip).limit(limit)
+            owed = {task["_id"]: task["owed"] for task in page}
+        self._strike_flag([key for key, run_ids in owed.items() if not run_ids])
+        return {run_id for run_ids in owed.values() for run_id in run_ids}
+
+    def _strike_flag(self, keys: Sequence[str]) -> None:
+        for chunk in _chunks(keys):
+            with self._connection.guarded():
+                # Whoever is lent something at this moment keeps the flag, or gets it anew.
+                paid = {"_id": {"$in": chunk}, "owed": []}
+                self._marks.update_many(paid, {"$unset": {"owing": ""}})
 
     def leave(self, run_id: str) -> None:
         without = {
