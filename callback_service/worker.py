@@ -109,7 +109,8 @@ async def _repeat(work: Callable[[], None], every: float, executor: Executor) ->
         try:
             await loop.run_in_executor(executor, work)
         except ServiceError as error:
-            log.warning("tick.missed", extra={"fields": {"error": str(error)}})
+            fields = {"error": str(error), "cause": error.cause}
+            log.warning("tick.missed", extra={"fields": fields})
         except Exception:
             # The clockwork of a worker never stops: the next round may go well.
             log.exception("tick.failed")

@@ -1,8 +1,25 @@
 """What can go wrong, in the domain's words; `entrypoints/api/problems.py` knows HTTP's."""
 
+import re
+
+_DETAILS = re.compile(r"[,;({]")
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
+_LONGEST_CAUSE = 200
+
 
 class ServiceError(Exception):
     """Base of everything the service refuses or cannot do; its text is meant for the caller."""
+
+    @property
+    def cause(self) -> str | None:
+        """For the log, never for callers: what the library said, up to where details begin.
+
+        Those may be whole topologies, or commands with the documents in them.
+        """
+        if self.__cause__ is None:
+            return None
+        clause = _CREDENTIALS.sub("//", _DETAILS.split(str(self.__cause__), maxsplit=1)[0])
+        return f"{type(self.__cause__).__name__}: {clause[:_LONGEST_CAUSE]}".rstrip(": ")
 
 
 class InvalidInput(ServiceError):

@@ -52,7 +52,7 @@ class Dispatcher:
                     await self._deliver(run_id)
             except ServiceError as error:
                 # What is owed stands in the store, and the sweeper rings for it again.
-                fields = {"run": run_id, "error": str(error)}
+                fields = {"run": run_id, "error": str(error), "cause": error.cause}
                 log.warning("delivery.postponed", extra={"fields": fields})
             except Exception:
                 log.exception("delivery.failed", extra={"fields": {"run": run_id}})

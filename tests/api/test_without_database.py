@@ -106,3 +106,13 @@ def test_what_was_acknowledged_is_there_when_the_database_is_back(tmp_path: Path
         told = service.ask("list_run_updates", run_id=run["id"]).json["updates"]
         assert [one["state"] for one in told] == ["RUNNING"]
         assert service.call_back(run, "a", "COMPLETE").status_code == 204
+
+
+def test_the_log_says_why_and_the_caller_learns_nothing_of_it(
+    hasty: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wrong password, a missing right and a full disk all read the same to callers."""
+    answer = hasty.call("POST", "/callbacks/a.b", {"id": "a", "state": "RUNNING"}, token=None)
+    (line,) = [one for one in caplog.records if one.message == "request.unavailable"]
+    assert line.fields["cause"].startswith("ServerSelectionTimeoutError: 127.0.0.1:")
+    assert "ServerSelection" not in answer.text

@@ -13,6 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    DocumentTooLarge,
     InvalidOperation,
     NetworkTimeout,
     NotPrimaryError,
@@ -76,6 +77,7 @@ class TestUnavailable:
             ServerSelectionTimeoutError(),
             WTimeoutError("waiting for replication timed out", 64),
             OperationFailure("out of disk space", 14031),
+            DocumentTooLarge("BSON document too large (17000000 bytes)"),
             BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}),
         ],
     )

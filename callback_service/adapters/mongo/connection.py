@@ -12,7 +12,13 @@ import pymongo
 from bson.codec_options import CodecOptions
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, ProtocolError, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    DocumentTooLarge,
+    OperationFailure,
+    ProtocolError,
+    PyMongoError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -30,8 +36,9 @@ TIMEOUT = 2.0
 CHUNK = 50
 _INDEXES_AGAIN_AFTER = 30.0
 
-# Every other PyMongoError is a mistake of ours, and must not look like bad luck.
-_NOT_CONFIRMED = (ConnectionFailure, OperationFailure, ProtocolError)
+# Every other PyMongoError is a mistake of ours, and must not look like bad luck. A document that
+# is too large is refused by the client already where the server would have refused it.
+_NOT_CONFIRMED = (ConnectionFailure, DocumentTooLarge, OperationFailure, ProtocolError)
 
 _AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 

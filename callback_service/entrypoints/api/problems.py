@@ -71,7 +71,8 @@ def _from_service(error: errors.ServiceError) -> Response:
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)
-        log.warning("request.unavailable", extra={"fields": {"error": str(error)}})
+        shown = {"error": str(error), "cause": error.cause}
+        log.warning("request.unavailable", extra={"fields": shown})
     return problem(status, str(error), fields, headers)
 
 
