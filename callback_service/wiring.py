@@ -12,6 +12,7 @@ import socket
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -41,7 +42,7 @@ from callback_service.domain.errors import ConfigError
 from callback_service.relay.deliver import Deliverer
 from callback_service.relay.dispatch import Dispatcher
 from callback_service.relay.ports import Doorbell, Sender
-from callback_service.relay.ready import Readiness
+from callback_service.relay.ready import Readiness, Remembered
 from callback_service.relay.receive import Receiver
 from callback_service.relay.record import Recorder
 from callback_service.relay.register import Registrar
@@ -56,6 +57,12 @@ from callback_service.relay.sweep import (
 )
 from callback_service.relay.updates import Reader
 from callback_service.relay.watch import Watch
+
+# Seconds for which an answer to a probe is good: probes come without a token.
+DATABASE_SEEN = 1.0
+BROKER_SEEN = 5.0
+# Together with the database's answer within the second that probes wait by default.
+BROKER_PATIENCE = 0.5
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -160,8 +167,10 @@ class Intake:
             stores.runs, stores.tasks, self.servers, recorder, doorbell, clock, policy
         )
         self.reader = Reader(stores.tasks, stores.runs, watch, clock, retention)
+        ask_broker = partial(doorbell.check, BROKER_PATIENCE)
         self.readiness = Readiness(
-            needed={"database": stores.connection.check}, missed={"broker": doorbell.check}
+            needed={"database": Remembered(stores.connection.check, DATABASE_SEEN)},
+            missed={"broker": Remembered(ask_broker, BROKER_SEEN)},
         )
 
 
@@ -180,7 +189,6 @@ class Telling:
         self.dispatcher = Dispatcher(
             self.deliverer.deliver,
             asyncio.get_running_loop(),
-            settings.delivery.concurrency,
         )
         self.ticks = _ticks(stores, self.dispatcher, clock, settings)
 

@@ -20,6 +20,8 @@ FOLDER_BROKER = "callback_service.adapters.folder_broker:Transport"
 RUNS_PER_MESSAGE = 20
 # After a failure the broker is left alone for so many seconds; the sweeper rings meanwhile.
 PAUSE = 1.0
+# Seconds that a broker gets to take a connection.
+PATIENCE = 2.0
 
 
 def configure(celery: Celery, folder: str | None) -> None:
@@ -33,7 +35,7 @@ def configure(celery: Celery, folder: str | None) -> None:
         # Nobody asks what came of a doorbell.
         task_ignore_result=True,
         # A callback must not wait for a broker that is away.
-        broker_connection_timeout=2,
+        broker_connection_timeout=PATIENCE,
         # A worker never gives up: brokers come back.
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
@@ -102,11 +104,11 @@ class CeleryDoorbell:
             threading.Thread(target=self._run, name="doorbell", daemon=True).start()
         self._wanted.set()
 
-    def check(self) -> None:
-        """Raises `Unavailable` where the broker does not answer."""
+    def check(self, patience: float = PATIENCE) -> None:
+        """Raises `Unavailable` where the broker does not answer within `patience` seconds."""
         try:
-            with self._celery.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            with self._celery.connection_for_write(connect_timeout=patience) as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=patience)
         except Exception as error:
             raise Unavailable(f"the broker does not answer ({type(error).__name__})") from error
 
@@ -146,7 +148,7 @@ class CeleryDoorbell:
         """A connection of this thread's own: Celery's pool, once closed, is closed for good."""
         # Nobody here would send heartbeats in time.
         connection = self._celery.connection_for_write(heartbeat=0)
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE)
         return self._celery.amqp.Producer(connection, auto_declare=False)
 
     def _hang_up(self) -> None:

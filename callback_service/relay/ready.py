@@ -1,8 +1,47 @@
 """Whether callbacks can be taken."""
 
+import threading
+import time
 from collections.abc import Callable, Mapping
 
 from callback_service.domain.errors import Unavailable
+
+
+class Remembered:
+    """A check whose answer is good for some seconds: anybody may ask, and asking costs something.
+
+    Who comes while it is being asked waits for that answer.
+    """
+
+    def __init__(
+        self,
+        check: Callable[[], None],
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._check = check
+        self._seconds = seconds
+        self._clock = clock
+        self._asking = threading.Lock()
+        self._good_until: float | None = None
+        self._failure: Unavailable | None = None
+
+    def __call__(self) -> None:
+        with self._asking:
+            if self._good_until is None or self._clock() >= self._good_until:
+                self._failure = self._ask()
+                self._good_until = self._clock() + self._seconds
+            failure = self._failure
+        if failure is not None:
+            # One of its own for each caller: a raised error grows by every stack it passes.
+            raise Unavailable(str(failure)) from failure.__cause__
+
+    def _ask(self) -> Unavailable | None:
+        try:
+            self._check()
+        except Unavailable as error:
+            return error
+        return None
 
 
 class Readiness:

@@ -6,8 +6,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo.database import Database
 
 from tests.api.bad_input import GOOD, PLACES
 from tests.api.contract import OPERATIONS, check_answer
@@ -116,3 +118,16 @@ def test_the_log_says_why_and_the_caller_learns_nothing_of_it(
     (line,) = [one for one in caplog.records if one.message == "request.unavailable"]
     assert line.fields["cause"].startswith("ServerSelectionTimeoutError: 127.0.0.1:")
     assert "ServerSelection" not in answer.text
+
+
+def test_probes_with_a_broker_that_is_silent_are_answered_within_their_second(
+    tmp_path: Path, silent: str, mongo_uri: str, mongo_database: Database[dict[str, Any]]
+) -> None:
+    variables = environment(mongo_uri, mongo_database.name, tmp_path)
+    broker = silent.replace("mongodb://", "amqp://guest:guest@")
+    service = Service(app_of({**variables, "CELERY_BROKER_URL": broker}))
+    service.ask("list_runs")  # What is made once, indexes among it, is made.
+    begun = time.monotonic()
+    checks = service.ask("readyz", token=None).json["checks"]
+    assert time.monotonic() - begun < 1.5  # Machines that run tests are slow now and then.
+    assert checks == {"database": "ok", "broker": "the broker does not answer (OperationalError)"}
