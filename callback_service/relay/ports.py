@@ -185,11 +185,19 @@ class DeliveryLog(Protocol):
     def forget(self, before: datetime) -> int: ...
 
 
+# Intervals ahead of now at which nobody whose clock is right claims work.
+IMPLAUSIBLE = 10
+
+
 class Ticks(Protocol):
     """Recurring work, claimed by one worker at a time."""
 
     def claim(self, name: str, now: datetime, next_at: datetime) -> bool:
-        """Whether the work is due and is now this caller's until `next_at`."""
+        """Whether the work is due and is now this caller's until `next_at`.
+
+        Also where it was claimed for a time that is `IMPLAUSIBLE` intervals away, the interval
+        being `next_at - now`: whoever did so has a clock that is wrong.
+        """
 
 
 class Doorbell(Protocol):

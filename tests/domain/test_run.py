@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from callback_service.domain.delivery import Answer, Verdict
 from callback_service.domain.retry import RetryPolicy
-from callback_service.domain.run import REWIND_TASKS, Lease, Rewind, Run, RunStatus
+from callback_service.domain.run import LEASE, REWIND_TASKS, Lease, Rewind, Run, RunStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -101,6 +101,11 @@ def test_a_run_never_counts_more_failures_than_it_has_attempts(answers, chance):
 def test_nobody_delivers_to_a_run_that_is_not_active_waits_or_is_leased(change):
     assert RUN.is_due(NOW)
     assert not replace(RUN, **change).is_due(NOW)
+
+
+def test_a_lease_by_a_clock_that_is_wrong_is_nobodys():
+    assert replace(RUN, lease=Lease(1, "fast", NOW + timedelta(hours=1))).is_due(NOW)
+    assert not replace(RUN, lease=Lease(1, "other", NOW + 9 * LEASE)).is_due(NOW)
 
 
 def test_an_expired_lease_is_nobodys():

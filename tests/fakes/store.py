@@ -15,7 +15,7 @@ from callback_service.domain.run import Lease, Rewind, Run, RunStatus
 from callback_service.domain.server import Server
 from callback_service.domain.states import State
 from callback_service.domain.task import HISTORY_LIMIT, Task, TaskKey
-from callback_service.relay.ports import Change, Ending, RunFilter
+from callback_service.relay.ports import IMPLAUSIBLE, Change, Ending, RunFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -440,7 +440,8 @@ class FakeTicks(FakeStore):
 
     def claim(self, name: str, now: datetime, next_at: datetime) -> bool:
         with self._open():
-            is_due = self._next.get(name, now) <= now
+            claimed = self._next.get(name, now)
+            is_due = claimed <= now or claimed > now + IMPLAUSIBLE * (next_at - now)
             if is_due:
                 self._next[name] = next_at
             return is_due

@@ -275,6 +275,15 @@ class LeaseSuite:
         runs.renew("worker", ["r1"], at(100))
         assert load(runs) == taken
 
+    def test_a_lease_by_a_clock_that_is_wrong_is_taken_over(self, runs: Runs):
+        runs.add(run())
+        claim(runs, run(), 900, "fast")
+        assert not runs.knock("r1", START)
+        assert runs.due(["r1"], START) == {"r1"}
+        assert claim(runs, load(runs))
+        assert runs.knock("r1", START)
+        assert runs.due(["r1"], START) == set()
+
     def test_the_next_batch_is_put_down_under_the_lease(self, runs: Runs):
         runs.add(run())
         claim(runs, run())

@@ -21,6 +21,16 @@ class TicksSuite:
         assert not ticks.claim("sweep", LATER - timedelta(milliseconds=1), LATER)
         assert ticks.claim("sweep", LATER, LATER + timedelta(seconds=10))
 
+    def test_who_has_a_fast_clock_keeps_nobody_from_work(self, ticks: Ticks):
+        hour = timedelta(hours=1)
+        ticks.claim("sweep", START + hour, LATER + hour)
+        assert ticks.claim("sweep", START, LATER)
+        assert not ticks.claim("sweep", START, LATER)
+
+    def test_clocks_may_differ_a_little(self, ticks: Ticks):
+        ticks.claim("sweep", START + timedelta(seconds=90), LATER + timedelta(seconds=90))
+        assert not ticks.claim("sweep", START, LATER)
+
     def test_one_work_does_not_wait_for_another(self, ticks: Ticks):
         ticks.claim("sweep", START, LATER)
         assert ticks.claim("poll", START, LATER)

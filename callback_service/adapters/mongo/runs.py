@@ -19,7 +19,7 @@ from callback_service.adapters.mongo.documents.run import (
 )
 from callback_service.domain.delivery import Span
 from callback_service.domain.errors import Conflict, CursorExpired
-from callback_service.domain.run import Lease, Rewind, Run, RunStatus
+from callback_service.domain.run import LONGEST_LEASE, Lease, Rewind, Run, RunStatus
 from callback_service.relay.ports import Ending, RunFilter
 
 _NEWEST_FIRST = [("created_at", -1), ("_id", -1)]
@@ -102,8 +102,9 @@ class MongoRuns:
             )
 
     def knock(self, run_id: str, now: datetime) -> bool:
+        is_held = {"$gt": now, "$lte": now + LONGEST_LEASE}
         return self._set(
-            self._light, {"_id": run_id, "lease.until": {"$gt": now}}, {"lease.knocked": True}
+            self._light, {"_id": run_id, "lease.until": is_held}, {"lease.knocked": True}
         )
 
     def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> Ending:
@@ -178,7 +179,7 @@ def _is_due(now: datetime) -> Document:
         "status": str(RunStatus.ACTIVE),
         "expires_at": {"$gt": now},
         "next_attempt_at": not_later,
-        "lease.until": not_later,
+        "$or": [{"lease.until": not_later}, {"lease.until": {"$gt": now + LONGEST_LEASE}}],
     }
 
 

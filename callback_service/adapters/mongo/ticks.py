@@ -5,6 +5,7 @@ from datetime import datetime
 from pymongo.errors import DuplicateKeyError
 
 from callback_service.adapters.mongo.connection import Connection
+from callback_service.relay.ports import IMPLAUSIBLE
 
 
 class MongoTicks:
@@ -14,10 +15,12 @@ class MongoTicks:
         self._ticks = connection.light["ticks"]
 
     def claim(self, name: str, now: datetime, next_at: datetime) -> bool:
+        implausible = now + IMPLAUSIBLE * (next_at - now)
+        is_due = [{"next_at": {"$lte": now}}, {"next_at": {"$gt": implausible}}]
         with self._connection.guarded():
             try:
                 self._ticks.update_one(
-                    {"_id": name, "next_at": {"$lte": now}},
+                    {"_id": name, "$or": is_due},
                     {"$set": {"next_at": next_at}},
                     upsert=True,
                 )
