@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, Span
 from callback_service.domain.run import Lease, Rewind, Run
 from callback_service.domain.server import Server
@@ -115,6 +116,9 @@ class Runs(Protocol):
 
     def change(self, run_id: str, fields: Mapping[str, object]) -> None:
         """Set fields of `Run`, but not `lease` and `batch`; one that is ending stays as it is."""
+
+    def rekey(self, run: Run, tokens: Sequence[Capability], secrets: Sequence[Capability]) -> bool:
+        """Replace the run's keys, unless others have replaced them since `run` was read."""
 
     def resume(self, run_id: str) -> None:
         """Make active, due now, with all attempts before it."""

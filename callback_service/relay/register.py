@@ -24,6 +24,8 @@ from callback_service.relay.record import Recorder, Step
 from callback_service.relay.servers import ServerRegistry
 
 DEFAULT_LIFETIME = timedelta(days=7)
+# Each is compared with every callback's token, and each secret signs every delivery.
+VALID_KEYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +162,26 @@ class Registrar:
         return self.find(owner, run_id)
 
     def rotate(self, owner: str, run_id: str, overlap: timedelta) -> Keys:
-        """Make new keys; the ones before them stay valid for `overlap`."""
+        """Make new keys; the ones before them stay valid for `overlap`.
+
+        Raises `Conflict` where too many would be valid, and where the keys were
+        replaced meanwhile: of two that both replaced what they read, one would be void.
+        """
         run = self.find(owner, run_id)
         now = self.clock.now()
         keys = Keys(new_callback_token(run_id), new_secret())
-        tokens = _replaced(run.tokens, Capability(hash_token(keys.token)), now + overlap)
-        secrets = _replaced(run.secrets, Capability(keys.secret), now + overlap)
-        self.runs.change(
-            run_id,
-            {
-                "tokens": tuple(one for one in tokens if one.is_valid(now)),
-                "secrets": tuple(one for one in secrets if one.is_valid(now)),
-            },
-        )
+        until = now + overlap
+        tokens = _replaced(run.tokens, Capability(hash_token(keys.token)), now, until)
+        secrets = _replaced(run.secrets, Capability(keys.secret), now, until)
+        if len(tokens) > VALID_KEYS:
+            raise Conflict(
+                f"{VALID_KEYS} callback URLs of this run are valid already; "
+                "wait until one ends, or rotate with an overlap of 0"
+            )
+        if not self.runs.rekey(run, tokens, secrets):
+            # Maybe it was deleted; that is another answer.
+            self.find(owner, run_id)
+            raise Conflict("its keys were replaced at the same moment; use those, or rotate again")
         return keys
 
     def delete(self, owner: str, run_id: str) -> None:
@@ -204,10 +213,12 @@ class Registrar:
             check_joins(self.runs, self.tasks, self.recorder.record(steps))
 
 
-def _replaced(held: Iterable[Capability], new: Capability, until: datetime) -> list[Capability]:
+def _replaced(
+    held: Iterable[Capability], new: Capability, now: datetime, until: datetime
+) -> tuple[Capability, ...]:
     """The new one first, for it is the one that counts; the others end at `until` at the latest."""
     ending = [
         replace(one, expires_at=min(until, one.expires_at) if one.expires_at else until)
         for one in held
     ]
-    return [new, *ending]
+    return new, *(one for one in ending if one.is_valid(now))

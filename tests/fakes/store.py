@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Attempt, DeadLetter, Span
 from callback_service.domain.errors import Conflict, CursorExpired, Unavailable
 from callback_service.domain.run import Lease, Rewind, Run, RunStatus
@@ -255,6 +256,14 @@ class FakeRuns(FakeStore):
             run = self._runs.get(run_id)
             if run and run.status is not RunStatus.ENDING:
                 self._runs[run_id] = replace(run, **fields)  # type: ignore[arg-type]  # by name
+
+    def rekey(self, run: Run, tokens: Sequence[Capability], secrets: Sequence[Capability]) -> bool:
+        with self._open():
+            stored = self._runs.get(run.id)
+            if stored is None or stored.status is RunStatus.ENDING or stored.tokens != run.tokens:
+                return False
+            self._runs[run.id] = replace(stored, tokens=tuple(tokens), secrets=tuple(secrets))
+            return True
 
     def resume(self, run_id: str) -> None:
         self.change(run_id, {"status": RunStatus.ACTIVE, "failures": 0, "next_attempt_at": None})

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,9 @@ from callback_service.domain.server import Server
 from callback_service.domain.sink import HttpSink, NoSink
 from callback_service.domain.states import State
 from callback_service.relay.quiet import let_owe
-from callback_service.relay.register import DEFAULT_LIFETIME, NamedTask, Registration
+from callback_service.relay.register import DEFAULT_LIFETIME, VALID_KEYS, NamedTask, Registration
 from tests.fakes.clock import START
+from tests.fakes.fuse import Fuse
 from tests.fakes.store import FakeTasks
 from tests.relay.small_service import OWNER, SINK, SmallService, key
 
@@ -333,6 +335,29 @@ class TestRotating:
         service.clock.advance(300)
         service.registrar.rotate(OWNER, run_id, timedelta(minutes=5))
         assert len(service.run(run_id).secrets) == len(service.run(run_id).tokens) == 2
+
+    def test_no_more_are_valid_than_are_quickly_compared(self, service):
+        run_id, _ = service.register()
+        for _ in range(VALID_KEYS - 1):
+            service.registrar.rotate(OWNER, run_id, timedelta(minutes=5))
+        with pytest.raises(Conflict, match="overlap of 0"):
+            service.registrar.rotate(OWNER, run_id, timedelta(minutes=5))
+        assert len(service.run(run_id).tokens) == VALID_KEYS
+        service.registrar.rotate(OWNER, run_id, timedelta())
+        assert len(service.run(run_id).tokens) == len(service.run(run_id).secrets) == 1
+
+    def test_of_two_at_once_one_is_told_that_it_came_second(self, service):
+        """Or its keys, handed out as good ones, would open nothing."""
+        run_id, _ = service.register()
+        overlap, first = timedelta(minutes=5), []
+        fuse = Fuse(
+            "FakeRuns.rekey",
+            meanwhile=lambda: first.append(service.registrar.rotate(OWNER, run_id, overlap)),
+        )
+        second = replace(service.registrar, runs=fuse.protect(service.runs))
+        with pytest.raises(Conflict, match="at the same moment"):
+            second.rotate(OWNER, run_id, overlap)
+        service.call_back(first[0], "task-1", QUEUED)
 
 
 class TestDeleting:

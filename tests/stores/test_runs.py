@@ -73,6 +73,23 @@ class KeepingSuite:
             runs.add(run(name="another"))
         assert load(runs) == run()
 
+    @pytest.mark.parametrize("given", [run(), FULL])
+    def test_keys_are_replaced_only_where_they_are_still_those_that_were_read(
+        self, runs: Runs, given: Run
+    ):
+        runs.add(given)
+        tokens = Capability("sha256:2"), Capability("sha256:1", at(9))
+        secrets = (Capability("whsec_2"),)
+        assert runs.rekey(given, tokens, secrets)
+        assert load(runs) == replace(given, tokens=tokens, secrets=secrets)
+        assert not runs.rekey(given, (Capability("sha256:3"),), secrets)
+        assert load(runs).tokens == tokens
+        assert runs.rekey(load(runs), tokens[:1], secrets)
+
+    def test_of_a_run_that_is_ending_no_keys_are_replaced(self, runs: Runs):
+        runs.add(run(status=RunStatus.ENDING))
+        assert not runs.rekey(run(), (Capability("sha256:2"),), ())
+
     def test_missing_are_those_that_are_not_there(self, runs: Runs):
         runs.add(run())
         assert runs.missing({"r1", "r2"}) == {"r2"}

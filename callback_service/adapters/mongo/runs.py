@@ -17,6 +17,7 @@ from callback_service.adapters.mongo.documents.run import (
     from_spans,
     to_run,
 )
+from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Span
 from callback_service.domain.errors import Conflict, CursorExpired
 from callback_service.domain.run import LONGEST_LEASE, Lease, Rewind, Run, RunStatus
@@ -64,6 +65,13 @@ class MongoRuns:
 
     def change(self, run_id: str, fields: Mapping[str, object]) -> None:
         self._set(self._runs, {"_id": run_id, **_NOT_ENDING}, from_fields(fields))
+
+    def rekey(self, run: Run, tokens: Sequence[Capability], secrets: Sequence[Capability]) -> bool:
+        return self._set(
+            self._runs,
+            {"_id": run.id, **_NOT_ENDING, **from_fields({"tokens": run.tokens})},
+            from_fields({"tokens": tokens, "secrets": secrets}),
+        )
 
     def resume(self, run_id: str) -> None:
         afresh = {"status": str(RunStatus.ACTIVE), "failures": 0, "next_attempt_at": None}
