@@ -107,6 +107,9 @@ class Runs(Protocol):
 
     def find(self, run_ids: Collection[str]) -> dict[str, Run]: ...
 
+    def outlines(self, run_ids: Collection[str]) -> dict[str, Run]:
+        """As `find`, but with an empty `batch` and no `rewind`: these may be many tasks long."""
+
     def list(self, wanted: RunFilter, after: str | None, limit: int) -> list[Run]:
         """Newest first; `after` is the id of the last one of the page before.
 

@@ -48,7 +48,7 @@ class Receiver:
 
     def _receive_group(self, group: Sequence[Callback]) -> list[Exception | None]:
         now = self._clock.now()
-        runs = self._runs.find({run_id_of(callback.token) for callback in group})
+        runs = self._runs.outlines({run_id_of(callback.token) for callback in group})
         meant = [_run_meant(callback, runs, now) for callback in group]
         changes = self._recorder.record(
             [

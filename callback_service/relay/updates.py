@@ -70,7 +70,7 @@ class Reader:
             yield page
 
     def _is_open(self, run: Run) -> bool:
-        found = self._runs.find({run.id}).get(run.id)
+        found = self._runs.outlines({run.id}).get(run.id)
         return found is not None and found.is_open(self._clock.now())
 
     def task(self, key: TaskKey, known: State | None, wait: float = 0) -> Task:

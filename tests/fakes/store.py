@@ -241,6 +241,10 @@ class FakeRuns(FakeStore):
         with self._open():
             return {run_id: self._runs[run_id] for run_id in run_ids if run_id in self._runs}
 
+    def outlines(self, run_ids: Collection[str]) -> dict[str, Run]:
+        found = self.find(run_ids)
+        return {run_id: replace(run, batch=(), rewind=None) for run_id, run in found.items()}
+
     def list(self, wanted: RunFilter, after: str | None, limit: int) -> list[Run]:
         with self._open():
             newest_first = sorted(self._runs.values(), key=_by_age, reverse=True)

@@ -14,6 +14,7 @@ from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.receive import Callback, Receiver
 from callback_service.relay.record import run_topic, task_topic
 from tests.fakes.clock import FakeClock
+from tests.fakes.fuse import Fuse
 from tests.fakes.store import FakeRuns, FakeTasks
 from tests.relay.small_service import OWNER, SmallService, key
 
@@ -109,6 +110,16 @@ class TestTokens:
         forged = f"{run_id}.{keys.token.partition('.')[2]}"
         with pytest.raises(Unknown):
             service.receiver.receive(Callback(forged, "task-1", QUEUED))
+
+    def test_what_a_run_has_open_is_not_read_with_each_callback(self, service):
+        """A batch of 500 tasks is 47 kB."""
+        _, keys = service.register()
+        fuse = Fuse()
+        receiver = Receiver(
+            fuse.protect(service.runs), service.tasks, service.recorder, service.clock
+        )
+        receiver.receive(Callback(keys.token, "task-1", QUEUED))
+        assert fuse.calls == ["FakeRuns.outlines"]
 
     def test_a_rotated_one_is_good_for_the_overlap_and_the_new_one_at_once(self, service):
         run_id, old = service.register()

@@ -67,6 +67,12 @@ class KeepingSuite:
         runs.add(run("r2"))
         assert runs.find(["r1", "r9"]) == {"r1": given}
 
+    @pytest.mark.parametrize("given", [run(), FULL])
+    def test_an_outline_is_the_run_without_what_may_be_long(self, runs: Runs, given: Run):
+        runs.add(given)
+        runs.add(run("r2"))
+        assert runs.outlines(["r1", "r9"]) == {"r1": replace(given, batch=(), rewind=None)}
+
     def test_an_id_is_given_once(self, runs: Runs):
         runs.add(run())
         with pytest.raises(Conflict):

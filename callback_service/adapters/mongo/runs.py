@@ -24,6 +24,7 @@ from callback_service.domain.run import LONGEST_LEASE, Lease, Rewind, Run, RunSt
 from callback_service.relay.ports import Ending, RunFilter
 
 _NEWEST_FIRST = [("created_at", -1), ("_id", -1)]
+_OUTLINE = {"batch": False, "rewind": False}
 _LAST_LETTER = "\U0010ffff"
 # A run that is being taken apart is changed by nobody any more.
 _NOT_ENDING = {"status": {"$ne": str(RunStatus.ENDING)}}
@@ -46,6 +47,11 @@ class MongoRuns:
     def find(self, run_ids: Collection[str]) -> dict[str, Run]:
         with self._connection.guarded():
             return {run.id: run for run in map(to_run, self._runs.find(_any_of(run_ids)))}
+
+    def outlines(self, run_ids: Collection[str]) -> dict[str, Run]:
+        with self._connection.guarded():
+            found = self._runs.find(_any_of(run_ids), _OUTLINE)
+            return {one["_id"]: to_run({**one, "batch": [], "rewind": None}) for one in found}
 
     def list(self, wanted: RunFilter, after: str | None, limit: int) -> list[Run]:
         with self._connection.guarded():
