@@ -81,6 +81,12 @@ class DeliverySettings(_Section):
         le=10_000,
         description="Deliveries under way at once per worker; each holds a socket.",
     )
+    per_host: int = Field(
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Of those, to one host, so that a host that hangs does not take all places.",
+    )
     connect_timeout: float = Field(default=5, gt=0, le=60, description="Seconds to connect.")
     total_timeout: float = Field(
         default=15, gt=0, le=300, description="Seconds for a whole delivery, its answer included."

@@ -41,6 +41,7 @@ from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.errors import ConfigError
 from callback_service.relay.deliver import Deliverer
 from callback_service.relay.dispatch import Dispatcher
+from callback_service.relay.lanes import Lanes
 from callback_service.relay.ports import Doorbell, Sender
 from callback_service.relay.ready import Readiness, Remembered
 from callback_service.relay.receive import Receiver
@@ -49,6 +50,7 @@ from callback_service.relay.register import Registrar
 from callback_service.relay.servers import ServerRegistry
 from callback_service.relay.sweep import (
     EXPIRE_EVERY,
+    FORGET_EVERY,
     SWEEP_EVERY,
     Expirer,
     Retention,
@@ -185,15 +187,15 @@ class Telling:
             connect_timeout=settings.delivery.connect_timeout,
             total_timeout=settings.delivery.total_timeout,
         )
-        self.deliverer = _deliverer(stores, self.sender, clock, executor)
-        self.dispatcher = Dispatcher(
-            self.deliverer.deliver,
-            asyncio.get_running_loop(),
-        )
+        lanes = Lanes(settings.delivery.concurrency, settings.delivery.per_host)
+        self.deliverer = _deliverer(stores, self.sender, clock, executor, lanes)
+        self.dispatcher = Dispatcher(self.deliverer.deliver, asyncio.get_running_loop())
         self.ticks = _ticks(stores, self.dispatcher, clock, settings)
 
 
-def _deliverer(stores: Stores, sender: Sender, clock: SystemClock, executor: Executor) -> Deliverer:
+def _deliverer(
+    stores: Stores, sender: Sender, clock: SystemClock, executor: Executor, lanes: Lanes
+) -> Deliverer:
     return Deliverer(
         stores.tasks,
         stores.runs,
@@ -204,6 +206,7 @@ def _deliverer(stores: Stores, sender: Sender, clock: SystemClock, executor: Exe
         # Unique for each life of a process: a lease of one that died is not its successor's.
         holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
         executor=executor,
+        lanes=lanes,
     )
 
 
@@ -220,4 +223,5 @@ def _ticks(
     return [
         Tick("sweep", SWEEP_EVERY, sweeper.sweep, stores.ticks, clock),
         Tick("expire", EXPIRE_EVERY, expirer.expire, stores.ticks, clock),
+        Tick("forget", FORGET_EVERY, expirer.forget, stores.ticks, clock),
     ]

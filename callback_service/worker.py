@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
+
+from celery import signals
 
 from callback_service import wiring
 from callback_service.adapters import open_files
@@ -26,6 +29,10 @@ def run_worker(configured: Configured, concurrency: int | None = None) -> None:
     open_files.allow_many()
     app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
     celery = wiring.celery_of(app, settings)
+    # Whoever listens sets up the logs himself: FOCA has. Else Celery would turn down what
+    # deliveries log to the level of its own.
+    signals.setup_logging.connect(_leave_logs_alone)
+    logging.getLogger("celery").setLevel(logging.WARNING)
     with DeliveryLoop(wiring.stores(app, settings), settings).running() as telling:
         celery_tasks.register(celery, telling.dispatcher)
         # Gossip, mingling and heartbeats tell workers of each other: leases do that here.
@@ -35,12 +42,15 @@ def run_worker(configured: Configured, concurrency: int | None = None) -> None:
                 "worker",
                 "--pool=threads",
                 f"--concurrency={concurrency or settings.broker.concurrency}",
-                "--loglevel=WARNING",
                 "--without-gossip",
                 "--without-mingle",
                 "--without-heartbeat",
             ]
         )
+
+
+def _leave_logs_alone(**_: Any) -> None:
+    """Celery does nothing of its own where this was called."""
 
 
 class DeliveryLoop:

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 from callback_service.domain.delivery import (
     Answer,
@@ -23,6 +24,7 @@ from callback_service.domain.delivery import (
 from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.domain.sink import Format, HttpSink, is_quiet
 from callback_service.domain.task import TaskKey
+from callback_service.relay.lanes import Lanes
 from callback_service.relay.ports import Clock, DeliveryLog, Ending, Runs, Sender, Tasks
 from callback_service.relay.quiet import let_owe
 
@@ -73,6 +75,7 @@ class Deliverer:
     chance: Callable[[], float]
     holder: str
     executor: Executor
+    lanes: Lanes
     held: set[str] = field(default_factory=set)
 
     async def deliver(self, run_id: str) -> None:
@@ -89,8 +92,14 @@ class Deliverer:
         run = await self._call(self._find_waiting, run_id)
         if run is None:
             return False
+        async with self.lanes.take(_host(run)) as had_to_wait:
+            if had_to_wait:
+                run = await self._call(self._find_waiting, run_id)
+            return run is not None and await self._tell_if_free(run)
+
+    async def _tell_if_free(self, run: Run) -> bool:
         if run.lease.is_held(self.clock.now()):
-            return await self._is_free_again(run_id)
+            return await self._is_free_again(run.id)
         # After a rewind everything is looked at anew: what was left open before may have moved.
         batch = [] if run.rewind else await self._call(self._next_batch, run)
         if not batch and not run.rewind:
@@ -98,10 +107,10 @@ class Deliverer:
         now = self.clock.now()
         lease = Lease(run.lease.generation + 1, self.holder, now + LEASE)
         if not await self._call(self.runs.claim, run, lease, spans_of(batch), now):
-            return await self._is_free_again(run_id)
+            return await self._is_free_again(run.id)
         ending = await self._under_lease(replace(run, lease=lease), batch)
         if ending is Ending.LOST:
-            log.warning("lease.lost", extra={"fields": {"run": run_id}})
+            log.warning("lease.lost", extra={"fields": {"run": run.id}})
         return ending is Ending.KNOCKED or (ending is Ending.QUIET and run.rewind is not None)
 
     async def _is_free_again(self, run_id: str) -> bool:
@@ -241,6 +250,10 @@ class Deliverer:
 def _wanted(run: Run) -> tuple[object, ...]:
     """What its owner may change while it is told."""
     return run.status, run.sink, run.secrets
+
+
+def _host(run: Run) -> str:
+    return urlsplit(run.sink.url).netloc if isinstance(run.sink, HttpSink) else ""
 
 
 def _takes_batches(run: Run) -> bool:

@@ -13,19 +13,17 @@ class Dispatcher:
     """Takes doorbells from any thread and delivers on its event loop.
 
     A run that is rung while it is being told is looked at once more, and never
-    by two at once. At most `limit` deliveries are under way; the rings over
-    that wait as ids, a set of them, however often they came.
+    by two at once, however often it is rung. How many are told at once is for
+    the deliverer to say.
     """
 
     def __init__(
         self,
         deliver: Callable[[str], Awaitable[None]],
         loop: asyncio.AbstractEventLoop,
-        limit: int,
     ) -> None:
         self._deliver = deliver
         self._loop = loop
-        self._slots = asyncio.Semaphore(limit)
         self._rung_again: dict[str, bool] = {}
         self._tellings: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -44,20 +42,19 @@ class Dispatcher:
                 telling.add_done_callback(self._tellings.discard)
 
     async def _tell(self, run_id: str) -> None:
-        async with self._slots:
-            try:
+        try:
+            await self._deliver(run_id)
+            while self._rung_again[run_id] and not self._is_stopping:
+                self._rung_again[run_id] = False
                 await self._deliver(run_id)
-                while self._rung_again[run_id] and not self._is_stopping:
-                    self._rung_again[run_id] = False
-                    await self._deliver(run_id)
-            except ServiceError as error:
-                # What is owed stands in the store, and the sweeper rings for it again.
-                fields = {"run": run_id, "error": str(error), "cause": error.cause}
-                log.warning("delivery.postponed", extra={"fields": fields})
-            except Exception:
-                log.exception("delivery.failed", extra={"fields": {"run": run_id}})
-            finally:
-                del self._rung_again[run_id]
+        except ServiceError as error:
+            # What is owed stands in the store, and the sweeper rings for it again.
+            fields = {"run": run_id, "error": str(error), "cause": error.cause}
+            log.warning("delivery.postponed", extra={"fields": fields})
+        except Exception:
+            log.exception("delivery.failed", extra={"fields": {"run": run_id}})
+        finally:
+            del self._rung_again[run_id]
 
     async def stop(self, grace: float) -> None:
         """Take no more; give what is under way so many seconds."""

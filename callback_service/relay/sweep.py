@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY = timedelta(seconds=1)
 EXPIRE_EVERY = timedelta(seconds=10)
+FORGET_EVERY = timedelta(minutes=10)
 ENDED_AT_ONCE = 100
 # Tasks that owe something and are looked at in one sweep.
 PAGE = 500
@@ -77,11 +78,14 @@ class Expirer:
         self._retention = retention
 
     def expire(self) -> None:
+        while ended := self._runs.ended(self._clock.now(), ENDED_AT_ONCE):
+            for run_id in ended:
+                self._tasks.leave(run_id)
+                self._runs.remove(run_id)
+                log.info("run.ended", extra={"fields": {"run": run_id}})
+
+    def forget(self) -> None:
         now = self._clock.now()
-        for run_id in self._runs.ended(now, ENDED_AT_ONCE):
-            self._tasks.leave(run_id)
-            self._runs.remove(run_id)
-            log.info("run.ended", extra={"fields": {"run": run_id}})
         self._log.forget(now - self._retention.deliveries)
         self._tasks.forget(now - self._retention.tasks)
 

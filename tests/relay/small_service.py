@@ -13,6 +13,7 @@ from callback_service.domain.sink import HttpSink, Sink
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.deliver import Deliverer
+from callback_service.relay.lanes import Lanes
 from callback_service.relay.receive import Callback, Receiver
 from callback_service.relay.record import Recorder, Step
 from callback_service.relay.register import Keys, NamedTask, Registrar, Registration
@@ -98,6 +99,7 @@ class SmallService:
             chance=lambda: 0.5,
             holder=holder,
             executor=_EXECUTOR,
+            lanes=Lanes(10, 5),
         )
 
     def deliver(self, *run_ids: str, holder: str = "worker", fuse: Fuse | None = None) -> None:

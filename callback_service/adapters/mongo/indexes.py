@@ -18,9 +18,9 @@ INDEXES: Final = {
         IndexModel([("owed", UP), ("updated_at", UP), ("_id", UP)]),
         # Who is owed anything at all.
         IndexModel([("owing", UP)], sparse=True),
-        # A run's tasks as they changed. Listing them by key sorts one run's tasks, which
-        # is seldom asked for and cheaper than an index that every write pays for.
+        # A run's tasks as they changed, and in the order of their keys.
         IndexModel([("runs", UP), ("updated_at", UP), ("_id", UP)]),
+        IndexModel([("runs", UP), ("_id", UP)]),
         # None on `heard_at`: every repeat would write it, and what is old by this one is nearly all
         # that is forgotten.
         IndexModel([("updated_at", UP)]),

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from pymongo import UpdateOne
@@ -144,17 +144,16 @@ class MongoTasks:
             return counts, self._tasks.count_documents({"owed": run_id})
 
     def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
-        wanted = {
-            "runs": run_id,
-            "seq": {"$gt": 0},
-            # Says what the alternatives say, in a way that an index understands.
-            "updated_at": {"$gte": since},
-            "$or": [
-                {"updated_at": {"$gt": since}},
-                {"updated_at": since, "_id": {"$gt": after}},
-            ],
-        }
-        return self._find(wanted, _LONGEST_UNCHANGED_FIRST, limit)
+        # Two questions, each along an index; as one with alternatives it is a scan. So is
+        # one that asks for `seq`: who never had an update is passed over here.
+        at_once = {"runs": run_id, "updated_at": since, "_id": {"$gt": after}}
+        later = {"runs": run_id, "updated_at": {"$gt": since}}
+        with self._connection.guarded():
+            found = chain.from_iterable(
+                self._tasks.find(wanted).sort(_LONGEST_UNCHANGED_FIRST)
+                for wanted in (at_once, later)
+            )
+            return list(islice((to_task(task) for task in found if task["seq"]), limit))
 
     def changed_since(self, since: datetime) -> list[tuple[TaskKey, int, tuple[str, ...]]]:
         wanted = {"owner": True, "server": True, "task_id": True, "rev": True, "runs": True}
