@@ -77,7 +77,8 @@ def test_it_steers_a_run(client, new_receiver):
     receiver.answer = lambda _: Answer()
     client.resume(run.id)
     receiver.until_told(task, "RUNNING")
-    assert [one.verdict for one in client.deliveries(run.id)] == ["told", "gone"]
+    # The receiver is told before the attempt is written down.
+    until(lambda: [one.verdict for one in client.deliveries(run.id)] == ["told", "gone"])
     assert [one.state for one in client.states([task])] == ["RUNNING"]
     client.delete(run.id)
     assert call_back(run.callback_url, task, "COMPLETE").status_code == 404
