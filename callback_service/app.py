@@ -73,7 +73,12 @@ def _gatekeeper(configured: Configured) -> Gatekeeper:
     access = configured.settings.access
     tokens = [ApiToken(one.hash, one.owner, Role[one.role.upper()]) for one in access.tokens]
     has_issuers = bool(configured.foca.conf.security.auth.issuers)
-    return Gatekeeper(tokens, accepts_jwt=has_issuers, jwt_admins=access.jwt_admins)
+    return Gatekeeper(
+        tokens,
+        accepts_jwt=has_issuers,
+        jwt_admins=access.jwt_admins,
+        is_open=not access.auth,
+    )
 
 
 def _service_info(configured: Configured) -> dict[str, Any]:

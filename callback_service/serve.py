@@ -36,6 +36,8 @@ class Server(BaseApplication):
             "limit_request_line": LONGEST_LINE,
             # Senders keep their connections longer than gunicorn expects.
             "keepalive": 60,
+            # A client on this machine could say by a header that all paths begin elsewhere.
+            "forwarder_headers": "",
             "loglevel": "warning",
             # It would listen in the home of whoever started us.
             "control_socket_disable": True,

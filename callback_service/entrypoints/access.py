@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from connexion import context
 from connexion.exceptions import Unauthorized
@@ -52,11 +52,18 @@ class Gatekeeper:
     """Knows the static tokens, and leaves JWTs to FOCA where issuers are configured."""
 
     def __init__(
-        self, tokens: Iterable[ApiToken], *, accepts_jwt: bool, jwt_admins: Iterable[str] = ()
+        self,
+        tokens: Iterable[ApiToken],
+        *,
+        accepts_jwt: bool,
+        jwt_admins: Iterable[str] = (),
+        is_open: bool = False,
     ) -> None:
+        """`is_open`: nobody is asked for a token."""
         self._tokens = tuple(tokens)
         self._accepts_jwt = accepts_jwt
         self._jwt_admins = frozenset(jwt_admins)
+        self._is_open = is_open
 
     def admit(self, token: str) -> Caller | None:
         digest = hash_token(token)
@@ -67,6 +74,12 @@ class Gatekeeper:
         if self._accepts_jwt and token.count(".") == 2:
             return self._admit_jwt(_validated(token))
         return None
+
+    def admit_unasked(self) -> Caller:
+        """Who was not asked for a token. Raises `Unauthorized` where everybody should have been."""
+        if not self._is_open:
+            raise Unauthorized
+        return Caller(LOCAL_OWNER, Role.ADMIN)
 
     def _admit_jwt(self, info: Mapping[str, Any]) -> Caller:
         # Subjects are unique within their issuer only.
@@ -94,7 +107,10 @@ def bearer_info(token: str) -> dict[str, Any]:
 def caller() -> Caller:
     """Who calls; with authentication off everybody is the one local owner."""
     info = context.get("token_info")
-    return info["caller"] if info else Caller(LOCAL_OWNER, Role.ADMIN)
+    if info:
+        known: Caller = info["caller"]
+        return known
+    return cast("Gatekeeper", current_app.extensions["gatekeeper"]).admit_unasked()
 
 
 def needs(role: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -75,6 +75,17 @@ def test_events_reach_a_reader_while_the_stream_goes_on(url: str) -> None:
     assert b'"state": "RUNNING"' in event[2]
 
 
+@pytest.mark.parametrize("header", ["SCRIPT_NAME: /v1", "PATH_INFO: /healthz"])
+def test_no_header_says_where_paths_begin(url: str, header: str) -> None:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        request_text = f"GET /v1/runs HTTP/1.1\r\nHost: a\r\n{header}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request_text.encode())
+        with connection.makefile("rb") as received:
+            answer = received.readline()
+    assert answer.split()[1] == b"401"
+
+
 @pytest.mark.parametrize(
     "request_text",
     [
