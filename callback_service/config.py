@@ -111,8 +111,9 @@ class DatabaseSettings(_Section):
     timeout: float = Field(
         default=2.0,
         gt=0,
-        le=60,
-        description="Seconds in which a call must be confirmed; then callers get a 503.",
+        le=2.5,
+        description="Seconds in which a call must be confirmed; then callers get a 503. Readers "
+        "wait 3 seconds for a write to become visible: with what clocks differ it must be less.",
     )
 
 

@@ -18,7 +18,8 @@ from callback_service.domain.delivery import Item
 from callback_service.domain.errors import InvalidInput
 from callback_service.domain.task import Task
 
-# Longer than a write may take to be confirmed, and clocks to differ.
+# Longer than a write may take to be confirmed (`database.timeout` is bounded for it) and clocks to
+# differ, together.
 SETTLING = timedelta(seconds=3)
 # What fits into a URL that common proxies let pass.
 SEEN_LIMIT = 400

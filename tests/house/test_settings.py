@@ -16,8 +16,11 @@ from callback_service import wiring
 from callback_service.config import ENVIRONMENT, Settings
 from callback_service.domain.capability import hash_token
 from callback_service.domain.errors import ConfigError
+from callback_service.domain.feed import SETTLING
 from tests.api.service import environ
 
+# Seconds within which the documentation asks clocks to agree.
+AGREEING_CLOCKS = 1.0
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 TEXT = CONFIG.read_text(encoding="utf-8")
 CUSTOM = yaml.safe_load(TEXT)["custom"]
@@ -98,7 +101,10 @@ MISTAKES = {
     "custom: {access: {tokens: [{hsh: x}]}}": "did you mean hash?",
     "custom: {zzz: 1}": "known are public_url, access",
     "securty: {}": "securty: there is no such setting; did you mean security?",
-    "databse: {}": "databse: there is no such setting",
+    "databse: {}": "databse: there is no such setting; did you mean custom.database?",
+    "db: {total_timeout: 1}": "did you mean custom.delivery.total_timeout?",
+    "custom: {issuers: []}": "did you mean security.auth.issuers?",
+    "1: 2": "1: there is no such setting",
     "security: {auht: {}}": "security.auht: there is no such setting; did you mean auth?",
     "server: {prot: 8080}": "server.prot: there is no such setting; did you mean port?",
     "db: {dbs: {callback-service: {colections: {}}}}": "did you mean collections?",
@@ -116,7 +122,10 @@ MISTAKES = {
     "server: {port: many}": "server.port: Input should be a valid integer",
     "server: 5": "server: Input should be",
     "- 1": "is not a YAML mapping",
-    "a: [": "is not valid YAML",
+    "a: [": "own.yaml is not valid YAML: line 1, column 5: ",
+    "a: b\nc: d: e": "own.yaml is not valid YAML: line 2, column 5: mapping values are not allowed here",
+    "a: \0": "own.yaml is not valid YAML: it holds characters that are not allowed in it",
+    "a: 2025-13-01": "own.yaml is not valid YAML: month must be in 1..12",
 }  # fmt: skip
 
 
@@ -126,6 +135,53 @@ def test_a_mistake_is_named_with_the_way_out(tmp_path: Path, text: str, says: st
         load(tmp_path, text)
     assert says in str(refused.value)
     assert "secret" not in str(refused.value), "values may be secrets"
+
+
+def test_no_write_may_take_longer_than_readers_wait_for_it(tmp_path: Path) -> None:
+    """Or an update could come to stand before a reader's cursor."""
+    waited = SETTLING.total_seconds()
+    with pytest.raises(ConfigError, match=re.escape("custom.database.timeout")):
+        load(tmp_path, f"custom: {{database: {{timeout: {waited}}}}}")
+    assert load(tmp_path).database.timeout + AGREEING_CLOCKS <= waited
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    text = "{databse: 1, server: {prot: 1}, custom: {egres: 1, delivery: {concurrency: 0}}}"
+    variables = {"MONGO_URI": "nonsense", "CELERY_BROKER_URL": "nonsense"}
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, text, **variables)
+    heading, *lines = str(refused.value).splitlines()
+    assert heading == "6 settings are wrong:"
+    assert [re.split("[: ]", line.removeprefix("  - "))[0] for line in lines] == [
+        *("server.prot", "databse", "custom.egres", "custom.delivery.concurrency"),
+        *("MONGO_URI", "CELERY_BROKER_URL"),
+    ]
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    own = tmp_path / "binary"
+    own.write_bytes(b"\x80\x81")
+    with pytest.raises(ConfigError, match=r"binary is not UTF-8 text$"):
+        load(tmp_path, CALLBACK_CONFIG=str(own))
+
+
+@pytest.mark.parametrize("url", ["nonsense", "carrier-pigeon://coop", "amqp://me:pass/word@a:b//"])
+def test_a_broker_that_cannot_be_meant_is_refused_at_once(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match=r"CELERY_BROKER_URL.* look like amqp://") as refused:
+        load(tmp_path, CELERY_BROKER_URL=url)
+    assert "pass" not in str(refused.value).replace("password", "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("amqp://a", "amqps://me:pass@a:1/b", "pyamqp://a//", "amqp://a//;amqp://b//", ""),
+        *("redis://a:1/0", "rediss://a", "redis+socket:///x", "sentinel://a:1;sentinel://b:1"),
+        *("filesystem://", "memory://", "sqs://", "sqla+sqlite:///x", "mongodb://a:1,b:2/c"),
+    ],
+)
+def test_a_broker_that_kombu_may_know_is_not_refused(tmp_path: Path, url: str) -> None:
+    load(tmp_path, CELERY_BROKER_URL=url)
 
 
 def test_a_file_of_ones_own_may_be_short_or_empty(tmp_path: Path) -> None:
