@@ -16,13 +16,15 @@ class Crashed(Exception):
 class Fuse:
     """Burns at the call number `at` of the ports that it protects, counted from 0, or of that name.
 
-    With `error`, that call raises it and the next ones go well: a store that was down for a
-    moment. Without, the process is dead, and every further call raises `Crashed`.
+    The process is dead then: that call and every further one raise `Crashed`. With `error`, that
+    call raises it and the next ones go well: a store that was down for a moment. With
+    `meanwhile`, none fails, but this happens there.
     """
 
     at: int | str | None = None
     after_effect: bool = False
     error: Exception | None = None
+    meanwhile: Callable[[], object] | None = None
     calls: list[str] = field(default_factory=list)
     is_burnt: bool = False
 
@@ -31,18 +33,22 @@ class Fuse:
 
     def check(self, name: str) -> bool:
         """Count a call that begins; say whether the fuse burns at its end."""
-        if self.is_burnt and self.error is None:
-            raise Crashed(name)
         self.calls.append(name)
-        if self.is_burnt or self.at not in {len(self.calls) - 1, name}:
+        if self.is_burnt:
+            if self.error or self.meanwhile:
+                return False
+            raise Crashed(name)
+        if self.at not in {len(self.calls) - 1, name}:
             return False
         if not self.after_effect:
             self.burn(name)
-        return True
+        return self.after_effect
 
     def burn(self, name: str) -> None:
         self.is_burnt = True
-        raise self.error or Crashed(name)
+        if not self.meanwhile:
+            raise self.error or Crashed(name)
+        self.meanwhile()
 
 
 class _Protected:

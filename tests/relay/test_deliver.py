@@ -360,13 +360,12 @@ class TestLease:
         for moment in range(len(self.steps(SmallService()))):
             service = SmallService()
             run_id = owed(service, "a")
-            fuse = Fuse(at=moment, after_effect=after_effect)
 
-            def come(name: str, service: SmallService = service, run_id: str = run_id) -> None:
+            def come(service: SmallService = service, run_id: str = run_id) -> None:
                 move(service, "a", RUNNING)
                 service.deliver(run_id, holder="another")
 
-            fuse.burn = come
+            fuse = Fuse(moment, after_effect, meanwhile=come)
             service.deliver(run_id, fuse=fuse)
             assert once(service.told(run_id)) == [("a", QUEUED), ("a", RUNNING)], fuse.calls
             assert not service.is_owed(run_id), fuse.calls
@@ -743,10 +742,12 @@ class TestRewind:
 
     def test_who_asks_again_while_it_is_carried_out_is_heard(self, service):
         run_id = self.told_run(service)
-        fuse = Fuse(at=3)
-        fuse.burn = lambda name: self.redeliver(service, run_id, Rewind(None, ("b",)))
+        again = Fuse(
+            "FakeTasks.rewind",
+            meanwhile=lambda: self.redeliver(service, run_id, Rewind(None, ("b",))),
+        )
         self.redeliver(service, run_id, Rewind(None, ("a",)))
-        service.deliver(run_id, fuse=fuse)
+        service.deliver(run_id, fuse=again)
         service.deliver()
         assert {name for name, _ in service.told(run_id)} == {"a", "b"}
         assert service.run(run_id).rewind is None
