@@ -1,19 +1,18 @@
 """The settings: FOCA's sections, and ours in `custom`, with a reason, unit and range for each."""
 
-import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import yaml
-from foca.config.config_parser import deep_merge
+from foca.config.config_parser import deep_merge, get_overlay_files
 from foca.models.config import Config
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from callback_service.domain.errors import ConfigError
+from callback_service.faults import Faults, explain, no_such, paths_of, read_yaml, require_file
 
 PACKAGE = Path(__file__).resolve().parent
 # A wheel carries the file; a checkout has it at the top, where people look for it.
@@ -182,10 +181,24 @@ def config_files(environ: Mapping[str, str]) -> list[Path]:
     """
     files = [default_config_file()]
     if own := environ.get("CALLBACK_CONFIG"):
-        if not Path(own).is_file():
-            raise ConfigError(f"CALLBACK_CONFIG names {own}, which is not a file")
+        require_file(Path(own), "CALLBACK_CONFIG")
         files.append(Path(own))
     return files
+
+
+def our_sections(files: Sequence[Path]) -> dict[str, Any]:
+    """What the files have besides FOCA's sections. FOCA tells of it only if its own are right.
+
+    Raises `ConfigError` where one of them cannot be read.
+    """
+    try:
+        overlays = get_overlay_files()
+    except OSError as error:
+        raise ConfigError(str(error)) from None
+    merged: dict[str, Any] = {}
+    for file in (*files, *overlays):
+        merged = deep_merge(merged, read_yaml(file))
+    return {name: value for name, value in merged.items() if name not in Config.model_fields}
 
 
 def read_settings(sections: Mapping[str, Any] | None, environ: Mapping[str, str]) -> Settings:
@@ -196,16 +209,13 @@ def read_settings(sections: Mapping[str, Any] | None, environ: Mapping[str, str]
     """
     given = dict(sections or {})
     custom = given.pop("custom", None) or {}
-    if given:
-        known = [*Config.model_fields, "custom"]
-        raise ConfigError("\n".join(_no_such(name, name, known) for name in given))
-    if not isinstance(custom, dict):
-        raise ConfigError("custom: must be a mapping of settings")
-    merged = _with_environment(custom, environ)
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError(explain(error, Settings, "custom")) from None
+    top = [*Config.model_fields, "custom"]
+    faults = Faults()
+    for name in map(str, given):
+        faults.note(no_such(name, name, top, known_settings()))
+    with faults.noted():
+        settings = _validated(custom, environ)
+    faults.raise_any()
     if settings.access.tokens_file is None:
         return settings
     tokens = settings.access.tokens + _read_tokens(settings.access.tokens_file)
@@ -213,48 +223,21 @@ def read_settings(sections: Mapping[str, Any] | None, environ: Mapping[str, str]
     return settings.model_copy(update={"access": access})
 
 
-def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """A sentence for each fault that pydantic found."""
-    return "\n".join(
-        _sentence([str(part) for part in fault["loc"]], fault, model, prefix)
-        for fault in error.errors(include_url=False)
-    )
+def _validated(custom: Any, environ: Mapping[str, str]) -> Settings:
+    if not isinstance(custom, dict):
+        raise ConfigError("custom: must be a mapping of settings")
+    try:
+        return Settings.model_validate(_with_environment(custom, environ))
+    except ValidationError as error:
+        raise ConfigError(*explain(error, Settings, "custom", known_settings())) from None
 
 
-def explain_foca(error: ValidationError) -> str:
-    return explain(error, Config)
+def known_settings() -> list[str]:
+    return [*paths_of(Config), *paths_of(Settings, "custom.")]
 
 
-def _sentence(
-    path: list[str], fault: Mapping[str, Any], model: type[BaseModel], prefix: str
-) -> str:
-    where = ".".join([prefix, *path] if prefix else path)
-    if fault["type"] != "extra_forbidden":
-        return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
-    return _no_such(where, path[-1], list(_fields_at(model, path[:-1])))
-
-
-def _no_such(where: str, name: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
-    return f"{where}: there is no such setting; {hint}"
-
-
-def _fields_at(model: type[BaseModel], path: list[str]) -> Iterator[str]:
-    for name in path:
-        field = model.model_fields.get(name)
-        inner = field and _model_in(field.annotation)
-        if inner:
-            model = inner
-    yield from model.model_fields
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in {Union, UnionType, tuple, list, dict}:
-        return next(filter(None, map(_model_in, get_args(annotation))), None)
-    return None
+def explain_foca(error: ValidationError) -> list[str]:
+    return explain(error, Config, elsewhere=known_settings())
 
 
 def _with_environment(custom: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -283,7 +266,7 @@ def _read_tokens(path: Path) -> tuple[ApiTokenSettings, ...]:
             f"custom.access.tokens_file: cannot read {path}: {error.strerror}"
         ) from None
     except ValidationError as error:
-        raise ConfigError(explain(error, ApiTokenSettings, str(path))) from None
+        raise ConfigError(*explain(error, ApiTokenSettings, str(path))) from None
     except (yaml.YAMLError, TypeError, ValueError):
         raise ConfigError(f"{path}: must be a YAML list of {{hash, owner, role}}") from None
 

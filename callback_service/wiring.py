@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -39,6 +40,7 @@ from callback_service.adapters.mongo.ticks import MongoTicks
 from callback_service.config import Settings
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.errors import ConfigError
+from callback_service.faults import Faults
 from callback_service.relay.deliver import Deliverer
 from callback_service.relay.dispatch import Dispatcher
 from callback_service.relay.lanes import Lanes
@@ -82,14 +84,26 @@ def load() -> Configured:
     environ = config.environment()
     # It tells of each of its steps; what comes of them is told here.
     logging.getLogger("foca").setLevel(logging.WARNING)
-    try:
-        foca = Foca(config_file=config.config_files(environ))
+    files = config.config_files(environ)
+    sections = config.our_sections(files)
+    faults = Faults()
+    with faults.noted():
+        foca = _read_foca(files)
+    with faults.noted():
+        settings = config.read_settings(sections, environ)
+    with faults.noted():
         _check_database_uri()
-        return Configured(foca, config.read_settings(foca.conf.model_extra, environ))
+    with faults.noted():
+        celery_doorbell.check_url(environ.get("CELERY_BROKER_URL", ""))
+    faults.raise_any()
+    return Configured(foca, settings)
+
+
+def _read_foca(files: list[Path]) -> Foca:
+    try:
+        return Foca(config_file=files)
     except ValidationError as error:
-        raise ConfigError(config.explain_foca(error)) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(*config.explain_foca(error)) from None
 
 
 def _check_database_uri() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, bootsteps
+from kombu.connection import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
-from callback_service.domain.errors import Unavailable
+from callback_service.domain.errors import ConfigError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,25 @@ def configure(celery: Celery, folder: str | None) -> None:
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         TRANSPORT_ALIASES["filesystem"] = FOLDER_BROKER
+
+
+def check_url(url: str) -> None:
+    """Raises `ConfigError` where no broker can be meant; none given is the one in the settings."""
+    looks = "it has to look like amqp://user:password@host:5672// or redis://host:6379/0"
+    try:
+        # Kombu takes a word for the name of a host.
+        if url and "://" not in url:
+            raise ValueError(url)  # noqa: TRY301  said once, below
+        Connection(url)  # type: ignore[no-untyped-call]
+    except KeyError:
+        scheme = url.partition("://")[0]
+        raise ConfigError(f"CELERY_BROKER_URL: there is no broker {scheme!r}; {looks}") from None
+    except ValueError:
+        # Without its words, which may be a piece of the password.
+        raise ConfigError(f"CELERY_BROKER_URL cannot be used; {looks}") from None
+    except (ImportError, AttributeError, NameError):
+        # A library that is not installed is no fault of the URL.
+        return
 
 
 class Attention(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types

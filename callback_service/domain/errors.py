@@ -54,4 +54,10 @@ class Unavailable(ServiceError):
 
 
 class ConfigError(Exception):
-    """The settings cannot be used; its text has a sentence for each thing to mend."""
+    """The settings cannot be used; its arguments are a sentence for each thing to mend."""
+
+    def __str__(self) -> str:
+        if len(self.args) == 1:
+            return str(self.args[0])
+        listed = "".join(f"\n  - {sentence}" for sentence in self.args)
+        return f"{len(self.args)} settings are wrong:{listed}"

@@ -1,6 +1,7 @@
 """`callback-service config …`."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,8 +20,10 @@ def check(
     Example: callback-service config check my-config.yaml
     """
     from callback_service import wiring
+    from callback_service.faults import require_file
 
     if file:
+        require_file(Path(file))
         os.environ["CALLBACK_CONFIG"] = file
     wiring.load()
     typer.echo("the settings are valid")
