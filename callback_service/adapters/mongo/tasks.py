@@ -1,11 +1,11 @@
 """The tasks in MongoDB."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import BulkWriteError
 
@@ -76,11 +76,12 @@ class MongoTasks:
     def mark_told(self, run_id: str, told: Mapping[TaskKey, int]) -> None:
         for chunk in _chunks(list(told.items())):
             with self._connection.guarded():
-                marks = [_mark(run_id, key, seq) for key, seq in chunk]
+                by_seq = _by_seq(chunk)
+                marks = [_mark(run_id, keys, seq) for seq, keys in by_seq.items()]
                 settled = self._marks.bulk_write(marks, ordered=False).matched_count
                 if settled < len(chunk):
                     # Something newer came to one of them: it was told this much, and is owed more.
-                    marks = [_partial_mark(run_id, key, seq) for key, seq in chunk]
+                    marks = [_partial_mark(run_id, keys, seq) for seq, keys in by_seq.items()]
                     self._marks.bulk_write(marks, ordered=False)
 
     def rewind(self, run_id: str, rewind: Rewind) -> None:
@@ -222,16 +223,26 @@ def _is_lost_race(error: BulkWriteError) -> bool:
     )
 
 
-def _mark(run_id: str, key: TaskKey, seq: int) -> UpdateOne:
+def _by_seq(told: Iterable[tuple[TaskKey, int]]) -> dict[int, list[str]]:
+    """Tasks move alike: a few statements mark them all."""
+    by_seq: dict[int, list[str]] = {}
+    for key, seq in told:
+        by_seq.setdefault(seq, []).append(str(key))
+    return by_seq
+
+
+def _mark(run_id: str, keys: Sequence[str], seq: int) -> UpdateMany:
     """The debt is paid only if nothing newer came: then `seq` is still what was told."""
-    return UpdateOne(
-        {"_id": str(key), "runs": run_id, "seq": seq},
+    return UpdateMany(
+        {"_id": {"$in": keys}, "runs": run_id, "seq": seq},
         {"$max": {f"delivered.{run_id}": seq}, "$pull": {"owed": run_id}},
     )
 
 
-def _partial_mark(run_id: str, key: TaskKey, seq: int) -> UpdateOne:
-    return UpdateOne({"_id": str(key), "runs": run_id}, {"$max": {f"delivered.{run_id}": seq}})
+def _partial_mark(run_id: str, keys: Sequence[str], seq: int) -> UpdateMany:
+    return UpdateMany(
+        {"_id": {"$in": keys}, "runs": run_id}, {"$max": {f"delivered.{run_id}": seq}}
+    )
 
 
 def _floor(task: Task, since: datetime | None) -> int | None:
