@@ -1,0 +1,391 @@
+"""What the service promises, whatever happens in whatever order.
+
+Once a state change is acknowledged, every run that asked for it learns of it, and what a run
+believes converges to what the TES server says.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from callback_service.domain.delivery import Answer, Item, Verdict
+from callback_service.domain.errors import Conflict, Unavailable, Unknown
+from callback_service.domain.retry import RetryPolicy
+from callback_service.domain.run import LEASE, Rewind, Run, RunStatus
+from callback_service.domain.sink import Format, NoSink, Sink
+from callback_service.domain.states import State
+from callback_service.domain.task import HISTORY_LIMIT, Task
+from callback_service.relay.receive import Callback, Receiver
+from callback_service.relay.record import Recorder
+from callback_service.relay.register import Keys
+from tests.fakes.fuse import Crashed, Fuse
+from tests.relay.small_service import OWNER, SINK, SmallService, key
+
+TASKS = ["a", "b"]
+SINGLE = replace(SINK, format=Format.TES)
+SINKS: list[Sink] = [SINK, SINGLE, replace(SINK, url=SINK.url + "/2"), NoSink()]
+# What a receiver may answer, in turn.
+MOODS = {
+    "well": [Answer(204)],
+    "down": [Answer(503)],
+    "flaky": [Answer(204), Answer(error="connection reset"), Answer(429)],
+    "choosy": [Answer(413), Answer(204), Answer(404)],
+    "moody": [Answer(413), Answer(503), Answer(204)],
+    "gone": [Answer(410)],
+}
+# The last attempt comes soon.
+RETRY = RetryPolicy((0, 5, 60))
+TASK_IDS = st.sampled_from(TASKS)
+STATES = st.sampled_from([State.QUEUED, State.RUNNING, State.COMPLETE, State.UNKNOWN])
+NUMBERS = st.integers(0, 3)
+# Tasks that move, each to another state than it is in.
+NEWS = st.lists(TASK_IDS, min_size=1, max_size=4)
+# A worker's fate, the call at which it meets it, and whether that call has taken effect.
+FATES = st.tuples(
+    st.sampled_from(["none", "killed", "outage", "stalled", "thought dead"]),
+    st.integers(0, 9),
+    st.booleans(),
+)
+PAUSES = st.sampled_from([0, 5, LEASE.total_seconds(), 60, 60])
+# A receiver's mood, what comes, what becomes of the worker that tells it, and how long until more.
+TURNS = st.tuples(st.sampled_from(["well", *MOODS]), NEWS, FATES, PAUSES)
+WORK = st.lists(TURNS, min_size=1, max_size=6)
+LIFETIMES = st.sampled_from([timedelta(hours=1), timedelta(days=300)])
+
+
+@dataclass
+class Receivers:
+    """They answer as they are in the mood to, and remember what they took."""
+
+    moods: dict[str, str] = field(default_factory=lambda: defaultdict(lambda: "well"))
+    taken: dict[str, list[Item]] = field(default_factory=lambda: defaultdict(list))
+    given_up: dict[str, set[Item]] = field(default_factory=lambda: defaultdict(set))
+    turn: int = 0
+
+    async def send(
+        self, run: Run, sink: Sink, webhook_id: str, items: Sequence[Item], at: datetime
+    ) -> Answer:
+        answers = MOODS[self.moods[run.id]]
+        self.turn += 1
+        answer = answers[self.turn % len(answers)]
+        if answer.verdict is Verdict.TOLD:
+            self.taken[run.id] += items
+        elif run.is_spent_by(answer) and (len(items) == 1 or not answer.blames_payload):
+            self.given_up[run.id] |= set(items)
+        return answer
+
+
+@dataclass
+class Known:
+    """A run as the world knows it."""
+
+    id: str
+    keys: Keys
+    follows: set[str] = field(default_factory=set)
+    # What it asked to be told again, and how much it had taken then.
+    asked_again: list[tuple[str, int, int]] = field(default_factory=list)
+    taken_at_end: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.taken_at_end is not None
+
+
+class Promises(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.receivers = Receivers()
+        self.service = SmallService(sender=self.receivers)
+        self.all_runs: list[Known] = []
+
+    @property
+    def open_runs(self) -> list[Known]:
+        return [run for run in self.all_runs if not run.is_over]
+
+    def one(self, number: int) -> Known:
+        return self.open_runs[number % len(self.open_runs)]
+
+    # Runs come, change and go.
+
+    @initialize()
+    def begin(self):
+        self.register(SINK, {"a", "b"}, timedelta(days=300))
+        self.register(SINGLE, {"a"}, timedelta(days=300))
+
+    @rule(sink=st.sampled_from(SINKS), follows=st.sets(TASK_IDS), lifetime=LIFETIMES)
+    @precondition(lambda self: len(self.all_runs) < 4)
+    def register(self, sink, follows, lifetime):
+        wanted = {"sink": sink, "retry": RETRY, "lifetime": lifetime}
+        run_id, keys = self.service.register(*sorted(follows), **wanted)
+        self.all_runs.append(Known(run_id, keys, set(follows)))
+
+    @rule(number=NUMBERS, task_id=TASK_IDS)
+    @precondition(lambda self: self.open_runs)
+    def join(self, number, task_id):
+        run = self.one(number)
+        self.service.join(run.id, task_id)
+        run.follows.add(task_id)
+
+    @rule(number=NUMBERS, call=st.sampled_from(["pause", "resume", "rotate", "rotate at once"]))
+    @precondition(lambda self: self.open_runs)
+    def owner_asks(self, number, call):
+        run, registrar = self.one(number), self.service.registrar
+        with suppress(Conflict):
+            if call.startswith("rotate"):
+                overlap = timedelta(seconds=0 if "at once" in call else 60)
+                run.keys = registrar.rotate(OWNER, run.id, overlap)
+            else:
+                getattr(registrar, call)(OWNER, run.id)
+
+    @rule(number=NUMBERS, sink=st.sampled_from(SINKS))
+    @precondition(lambda self: self.open_runs)
+    def change_the_sink(self, number, sink):
+        run = self.one(number)
+        self.service.registrar.change(OWNER, run.id, {"sink": sink})
+        if isinstance(sink, NoSink):
+            # Who pulls may read what it wants again.
+            run.asked_again.clear()
+
+    @rule(number=NUMBERS, task_ids=st.none() | st.sets(TASK_IDS), ago=st.sampled_from([None, 5]))
+    @precondition(lambda self: self.open_runs)
+    def redeliver(self, number, task_ids, ago):
+        run, registrar = self.one(number), self.service.registrar
+        since = ago and self.service.clock.now() - timedelta(seconds=ago)
+        with suppress(Conflict):
+            named = None if task_ids is None else tuple(sorted(task_ids))
+            registrar.redeliver(OWNER, run.id, Rewind(since, named))
+            run.asked_again += [
+                (task_id, update.seq, len(self.receivers.taken[run.id]))
+                for task_id in run.follows & set(TASKS if named is None else named)
+                for update in self.service.task(task_id).history
+                if since is None or update.at >= since
+            ]
+
+    @rule(number=NUMBERS, task_id=TASK_IDS, at=st.integers(0, 2))
+    @precondition(lambda self: len(self.open_runs) > 1)
+    def delete(self, number, task_id, at):
+        """It may be that a callback for it is under way."""
+        run = self.one(number)
+        delete = Fuse(at, meanwhile=lambda: self.service.registrar.delete(OWNER, run.id))
+        with suppress(Unknown):
+            self.call_back_through(delete, run, task_id, State.RUNNING)
+        self.end(run)
+
+    def end(self, run: Known) -> None:
+        run.taken_at_end = len(self.receivers.taken[run.id])
+
+    # News comes.
+
+    @rule(number=NUMBERS, task_id=TASK_IDS, states=st.lists(STATES, min_size=1, max_size=4))
+    @precondition(lambda self: self.all_runs)
+    def call_back(self, number, task_id, states):
+        """Also with the tokens of runs that are over."""
+        run = self.all_runs[number % len(self.all_runs)]
+        for state in states:
+            before = self.known(task_id)
+            try:
+                self.service.call_back(run.keys, task_id, state)
+            except Unknown:
+                assert run.is_over
+                continue
+            assert not run.is_over
+            run.follows.add(task_id)
+            after = self.service.task(task_id)
+            if before.state.is_final or state is State.UNKNOWN:
+                assert after.history == before.history
+            else:
+                assert after.state is state
+
+    @rule(number=NUMBERS, task_id=TASK_IDS, state=STATES, at=st.integers(0, 3), lost=st.booleans())
+    @precondition(lambda self: self.open_runs)
+    def call_back_while_the_store_is_down_for_a_moment(self, number, task_id, state, at, lost):
+        down = Fuse(at, lost, Unavailable("down"))
+        run = self.one(number)
+        with suppress(Unavailable):
+            self.call_back_through(down, run, task_id, state)
+        # It may have been taken although nobody could say so.
+        if run.id in self.known(task_id).runs:
+            run.follows.add(task_id)
+
+    def call_back_through(self, fuse: Fuse, run: Known, task_id: str, state: State) -> None:
+        service = self.service
+        tasks, runs = fuse.protect(service.tasks), fuse.protect(service.runs)
+        recorder = Recorder(tasks, service.doorbell, service.waiters)
+        receiver = Receiver(runs, tasks, recorder, service.clock)
+        receiver.receive(Callback(run.keys.token, task_id, state))
+
+    def known(self, task_id: str) -> Task:
+        return self.service.tasks.load([key(task_id)]).get(key(task_id), Task(key(task_id)))
+
+    # Workers tell it, or die over it.
+
+    @rule()
+    def answer_the_doorbell(self):
+        self.service.deliver()
+
+    @rule(number=NUMBERS, work=WORK)
+    @precondition(lambda self: self.open_runs)
+    def work(self, number, work):
+        """News comes and is told, by workers to whom all sorts of things happen."""
+        run = self.one(number)
+        for mood, news, fate, pause in work:
+            if not run.is_over:
+                self.receivers.moods[run.id] = mood
+                if self.service.run(run.id).status is RunStatus.GONE:
+                    self.service.registrar.resume(OWNER, run.id)
+                self.come(news)
+                self.meet(run, *fate, news)
+                self.pass_time(pause)
+
+    def come(self, news: Sequence[str]) -> None:
+        for task_id in news:
+            known = self.known(task_id)
+            states = [State.QUEUED, State.RUNNING, State.COMPLETE]
+            others = [state for state in states if state is not known.state]
+            # More than a task keeps of its history would be another story.
+            if known.seq < HISTORY_LIMIT - 20:
+                self.service.read_truth(task_id, others[len(news) % 2])
+
+    def meet(self, run: Known, fate: str, at: int, after_effect: bool, news: Sequence[str]) -> None:
+        ends_soon = not self.service.run(run.id).is_open(self.service.clock.now() + LEASE)
+
+        def go_on_without_it() -> None:
+            if fate == "thought dead":
+                self.pass_time(LEASE.total_seconds())
+            self.come(news)
+            self.service.deliver(run.id, holder="another")
+
+        error = Unavailable("down") if fate == "outage" else None
+        meanwhile = None if fate in {"killed", "outage"} else go_on_without_it
+        if fate == "none" or (fate == "thought dead" and (ends_soon or self.is_rewinding)):
+            at = -1
+        with suppress(Crashed, Unavailable):
+            fuse = Fuse(at, after_effect, error, meanwhile)
+            self.service.deliver(run.id, fuse=fuse)
+
+    @property
+    def is_rewinding(self) -> bool:
+        """A mark that comes after a rewind undoes it: whoever asks for one while a worker has
+        stalled for longer than its lease may have to ask again.
+        """
+        return any(self.service.run(run.id).rewind for run in self.open_runs)
+
+    # Time passes, and messages are lost.
+
+    @rule(seconds=st.sampled_from([0.001, 5, LEASE.total_seconds(), 60, 3600]))
+    def pass_time(self, seconds):
+        now = self.service.clock.advance(seconds)
+        for run in self.open_runs:
+            if not self.service.run(run.id).is_open(now):
+                self.end(run)
+
+    @rule(what=st.sampled_from(["sweep", "expire", "lose all messages"]))
+    def tick(self, what):
+        if what == "expire":
+            self.service.expirer.expire()
+        elif what == "sweep":
+            self.service.sweeper.sweep()
+            self.service.deliver()
+        else:
+            self.service.doorbell.answer()
+
+    # What is true at any time.
+
+    @invariant()
+    def updates_are_counted_one_by_one(self):
+        for task_id in TASKS:
+            task = self.known(task_id)
+            assert [update.seq for update in task.history] == list(range(1, task.seq + 1))
+
+    @invariant()
+    def what_a_run_takes_of_a_task_comes_in_order(self):
+        """Repeats apart, and what it was not to be told any more and asked for again."""
+        for run in self.all_runs:
+            given_up = {
+                (item.key.task_id, item.update.seq) for item in self.receivers.given_up[run.id]
+            }
+            for task_id in TASKS:
+                seqs = dict.fromkeys(self.taken(run, task_id))
+                new = [seq for seq in seqs if (task_id, seq) not in given_up]
+                assert new == sorted(new)
+
+    @invariant()
+    def whoever_is_not_owed_an_update_took_or_refused_it(self):
+        for run in self.open_runs:
+            if not isinstance(self.service.run(run.id).sink, NoSink):
+                for task_id in run.follows:
+                    task = self.known(task_id)
+                    assert run.id in task.owed or self.settled(run, task_id) == seqs_of(task)
+
+    @invariant()
+    def who_is_over_is_told_nothing_more(self):
+        for run in self.all_runs:
+            if run.is_over:
+                assert len(self.receivers.taken[run.id]) == run.taken_at_end
+
+    def taken(self, run: Known, task_id: str, begin: int = 0) -> list[int]:
+        items = self.receivers.taken[run.id][begin:]
+        return [item.update.seq for item in items if item.key.task_id == task_id]
+
+    def buried(self, run: Known, task_id: str) -> set[int]:
+        return {
+            letter.item.update.seq
+            for letter in self.service.delivery_log.letters
+            if letter.run_id == run.id and letter.item.key.task_id == task_id
+        }
+
+    def settled(self, run: Known, task_id: str) -> set[int]:
+        return {*self.taken(run, task_id), *self.buried(run, task_id)}
+
+    # What is true in the end.
+
+    def teardown(self):
+        """Everything heals: then all is told, and every run believes what the server says."""
+        self.receivers.moods.clear()
+        for task_id in TASKS:
+            self.service.read_truth(task_id, State.COMPLETE)
+        for run in self.open_runs:
+            self.service.registrar.resume(OWNER, run.id)
+        # Whatever was in the broker is lost, and the leases of dead workers run out.
+        self.tick("lose all messages")
+        self.pass_time(LEASE.total_seconds())
+        for _ in range(3):
+            self.tick("sweep")
+        self.tick("expire")
+        assert self.service.tasks.creditors() == set()
+        for run in self.open_runs:
+            self.check_that_it_was_told_everything(run)
+        for run in self.all_runs:
+            assert self.service.runs.missing([run.id]) == ({run.id} if run.is_over else set())
+        self.what_a_run_takes_of_a_task_comes_in_order()
+        self.who_is_over_is_told_nothing_more()
+
+    def check_that_it_was_told_everything(self, run: Known) -> None:
+        for task_id in run.follows:
+            task = self.known(task_id)
+            assert task.state is State.COMPLETE
+            assert run.id in task.runs
+            if not isinstance(self.service.run(run.id).sink, NoSink):
+                assert self.settled(run, task_id) == seqs_of(task)
+        for task_id, seq, begin in run.asked_again:
+            assert seq in self.taken(run, task_id, begin) or seq in self.buried(run, task_id)
+
+
+def seqs_of(task: Task) -> set[int]:
+    return {update.seq for update in task.history}
+
+
+Promises.TestCase.settings = settings(
+    max_examples=100,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestPromises: Any = Promises.TestCase
