@@ -117,6 +117,13 @@ def _check_database_uri() -> None:
         raise ConfigError(f"MONGO_URI: {error}") from None
 
 
+def database_address(configured: Configured) -> str:
+    """Where the database is looked for, without the user and the password."""
+    section = configured.foca.conf.db
+    uri = get_mongo_uri(section.host, section.port) if section else get_mongo_uri()
+    return uri.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+
+
 class Stores:
     """The database's collections, as the relay sees them."""
 

@@ -16,9 +16,13 @@ def init() -> None:
     from callback_service import wiring
 
     try:
-        answers = wiring.prepare(wiring.load())
+        answers = wiring.prepare(configured := wiring.load())
     except Unavailable as error:
-        sentence = f"The database that MONGO_URI names does not answer: {error.__cause__ or error}"
-        raise CommandFailed(sentence.partition(" (configured")[0], ExitCode.UNAVAILABLE) from error
+        raise CommandFailed(
+            f"The database at {wiring.database_address(configured)} cannot be used "
+            f"({error.cause or error}): MONGO_URI, or db.host in the configuration, says where "
+            "it is.",
+            ExitCode.UNAVAILABLE,
+        ) from error
     for name, answer in answers.items():
         typer.echo(f"{name}: {answer}")
