@@ -53,13 +53,35 @@ class DataFolder:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    @property
+    def _contents(self) -> tuple[Path, ...]:
+        """What `prepare` and `api_token` make, and the lock last: without it nothing is ours."""
+        folders = (self.database, self.broker, self.logs)
+        return (
+            *folders,
+            self.database_settings,
+            self.token,
+            self.tokens,
+            self._ignored,
+            self._lock,
+        )
+
+    @property
+    def _ignored(self) -> Path:
+        return self.root / ".gitignore"
+
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Make the folder and hold it: two databases on the same files would be their end."""
+        """Make the folder and hold it: two databases on the same files would be their end.
+
+        Where the start is refused, what this made is gone again.
+        """
         with _in_words(self.root):
+            self._require_folder()
+            made = [] if self._lock.exists() else [*self._contents, *_missing(self.root)]
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._require_ours()
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -69,7 +91,16 @@ class DataFolder:
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
-            yield
+            try:
+                yield
+            except CannotStart:
+                _remove(made)
+                raise
+
+    def _require_folder(self) -> None:
+        for path in (self.root, *self.root.parents):
+            if path.exists() and not path.is_dir():
+                raise CannotStart(f"{path} is a file: choose a folder for the data with --data.")
 
     def _require_ours(self) -> None:
         """`--data .` in a folder full of work shall not mix with it, nor empty its `broker`."""
@@ -99,7 +130,7 @@ class DataFolder:
         """Everything that the processes expect to find."""
         with _in_words(self.root):
             # Whatever repository this stands in, the token and the data do not belong into it.
-            (self.root / ".gitignore").write_text("*\n")
+            self._ignored.write_text("*\n")
             self.logs.mkdir(mode=0o700, exist_ok=True)
             # Ours before the server makes it for everybody to read: signing secrets are in there.
             self.database.mkdir(mode=0o700, exist_ok=True)
@@ -131,6 +162,18 @@ class DataFolder:
             tokens = _TOKENS.format(token_file=self.token.name, digest=hash_token(token))
             _write_private(self.tokens, tokens)
         return token
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Of a folder and those around it, innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove(made: list[Path]) -> None:
+    """No folder that something is in: nothing was started, so it is somebody else's."""
+    for path in made:
+        with contextlib.suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()
 
 
 @contextmanager

@@ -57,6 +57,9 @@ def require_broker(url: str) -> None:
 
     transport = url.partition("://")[0]
     try:
+        if "://" not in url:
+            # Kombu takes a word for the name of a host.
+            raise ValueError("it does not begin with amqp://")  # noqa: TRY301  said once, below
         if transport == "memory":
             raise KeyError(transport)  # noqa: TRY301  it reaches no other process: same sentence
         with Connection(  # type: ignore[no-untyped-call]
@@ -66,6 +69,11 @@ def require_broker(url: str) -> None:
     except KeyError as error:
         raise CannotStart(
             f"CELERY_BROKER_URL names no broker that can be used ({transport}): it has to look "
+            "like amqp://user:password@host:5672// or redis://host:6379/0."
+        ) from error
+    except ValueError as error:
+        raise CannotStart(
+            f"CELERY_BROKER_URL cannot be used ({_brief(error)}): it has to look "
             "like amqp://user:password@host:5672// or redis://host:6379/0."
         ) from error
     except (ImportError, AttributeError) as error:

@@ -25,6 +25,9 @@ class Screen(Protocol):
     def tell(self, line: str) -> None:
         """What happens meanwhile."""
 
+    def fail(self, sentence: str) -> None:
+        """Why it does not start or does not go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -51,7 +54,7 @@ class Session:
                 status = self._attend(supervisor, ready)
                 return FORCED if signals.force_asked else status
         except CannotStart as error:
-            self.screen.tell(str(error))
+            self.screen.fail(str(error))
             return CANNOT_START
 
     def _attend(self, supervisor: Supervisor, ready: Sequence[str]) -> int:
@@ -62,11 +65,12 @@ class Session:
                 self.screen.show(ready)
                 supervisor.watch()
         except GaveUp as error:
-            self.screen.tell(str(error))
+            self.screen.fail(str(error))
             status = GAVE_UP
         finally:
             self.screen.tell("Stopping; Ctrl-C again kills what is left.")
             supervisor.stop()
+            self.screen.tell("Stopped.")
         return status
 
     def _check_options(self) -> None:

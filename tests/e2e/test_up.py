@@ -160,7 +160,7 @@ def test_a_taken_port_is_refused_in_a_sentence(tmp_path):
 def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "data").write_text("a file")
     refusal = Refusal("up", "--port", pick_free(), "--data", tmp_path / "data")
-    assert "cannot be used for the data" in refusal.sentence
+    assert "is a file" in refusal.sentence
 
 
 @pytest.mark.parametrize(

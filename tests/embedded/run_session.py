@@ -23,6 +23,9 @@ class Screen:
     def tell(self, line):
         sys.stderr.write(line + "\n")
 
+    def fail(self, sentence):
+        self.tell(f"Error: {sentence}")
+
 
 def stub(name, notes):
     return (sys.executable, "-S", str(STUB), name, notes)

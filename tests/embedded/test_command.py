@@ -19,6 +19,7 @@ def test_a_refusal_is_one_line_however_narrow_the_terminal(tmp_path):
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("Error: ")
 
 
 def test_an_impossible_port_is_refused():

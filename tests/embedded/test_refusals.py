@@ -69,8 +69,31 @@ def test_a_folder_that_holds_something_else(up):
 
 def test_a_folder_below_a_file(up):
     up.data.write_text("not a folder")
-    assert "cannot be used for the data (File exists" in refusal(up)
-    assert "cannot be used for the data (Not a dir" in refusal(up, data=str(up.data / "below"))
+    assert f"Error: {up.data} is a file: choose a folder" in refusal(up)
+    assert f"Error: {up.data} is a file: " in refusal(up, data=str(up.data / "below"))
+
+
+def test_what_a_refused_start_made_is_gone_again(up):
+    deep = up.folder / "new" / "data"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", up.port))
+        other.listen()
+        refusal(up, data=str(deep))
+        assert not deep.parent.exists()
+        deep.mkdir(parents=True)
+        refusal(up, data=str(deep))
+        assert list(deep.parent.rglob("*")) == [deep]
+
+
+def test_what_an_earlier_start_made_stays(up):
+    up.start().until_ready()
+    up.interrupt()
+    there = set(up.data.rglob("*"))
+    seen = len(up.notes("started"))
+    up.start(environ={"MONGO_URI": "nonsense"})
+    assert up.end() == 2
+    assert len(up.notes("started")) == seen
+    assert set(up.data.rglob("*")) == there
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -98,6 +121,7 @@ def test_no_authentication_beyond_this_machine(up, how):
 def test_a_missing_database_server(up):
     sentence = refusal(up, "nothing", environ={"UP_DATABASE": "no-such-server"})
     assert "pip install 'callback-service[embedded]'" in sentence
+    assert not up.data.exists()
 
 
 @pytest.mark.parametrize(
@@ -121,6 +145,10 @@ def test_a_database_that_cannot_be_used(up, uri, words):
         ("carrier-pigeon://coop", "names no broker that can be used (carrier-pigeon)"),
         ("memory://", "names no broker that can be used (memory)"),
         ("amqp://me:secret@127.0.0.1:1//", "(127.0.0.1:1) cannot be used"),
+        (
+            "nonsense",
+            "cannot be used (it does not begin with amqp://): it has to look like amqp://",
+        ),
         ("amqp://host:port//", "cannot be used (Port could not be cast"),
     ],
 )

@@ -29,7 +29,9 @@ def test_a_stop_ends_everything_in_order(running, number):
     assert running.end() == 0
     assert [note["name"] for note in running.notes("stopped")] == list(ALL)
     assert running.left() == []
-    assert running.complained.count("\n") == 1
+    first, last = running.complained.splitlines()
+    assert first.startswith("Stopping; ")
+    assert last == "Stopped."
 
 
 def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(up):

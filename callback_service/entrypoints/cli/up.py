@@ -56,3 +56,6 @@ class Terminal:
 
     def tell(self, line: str) -> None:
         Console(highlight=False, soft_wrap=True, stderr=True).print(line, markup=False)
+
+    def fail(self, sentence: str) -> None:
+        self.tell(f"Error: {sentence}")
