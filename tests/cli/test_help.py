@@ -61,6 +61,13 @@ def test_the_groups_are_all_there():
     assert names >= {"listen", "demo"}
 
 
+@pytest.mark.parametrize("names", [("up",), ("demo",)])
+def test_a_sentence_is_broken_where_the_screen_ends_only(names):
+    assert all("\n" not in paragraph for paragraph in SINGLE[names].help.split("\n\n")), (
+        "a line of the code is not one of the screen"
+    )
+
+
 def test_the_help_documents_the_exit_codes():
     codes = [
         line.split()[0]

@@ -47,6 +47,10 @@ def test_registering_shows_the_callback_url_and_the_secret_uncut(cli, service):
     assert f"{service.url}/callbacks/{service.run_ids[0]}.open-sesame" in result.stdout
     assert "whsec_" in result.stdout
     assert "only now" in result.stderr
+    columns = {
+        len(line) - len(line.partition("  ")[2].lstrip()) for line in result.stdout.splitlines()
+    }
+    assert len(columns) == 1, "all values begin below each other"
 
 
 def test_as_many_tasks_are_followed_as_a_file_names(cli, service, tmp_path):
@@ -90,7 +94,14 @@ def test_nothing_is_cut_off_where_nobody_looks_on(cli):
 def test_an_empty_list_says_so(cli):
     result = cli("runs", "list")
     assert result.exit_code == 0
-    assert "There are none." in result.stderr
+    assert result.stderr == "There are none.\n"
+    assert result.stdout == ""
+
+
+def test_a_column_with_nothing_in_it_is_left_out(cli, service):
+    registered(cli, "--name", "mine")
+    assert cli("runs", "list").stdout.split()[:5] == ["RUN", "STATUS", "CREATED", "NAME", "SINK"]
+    assert "PROBLEM" not in cli("runs", "list").stdout
 
 
 def test_showing_a_run_says_how_it_stands(cli, service):
@@ -124,7 +135,8 @@ def test_steering_a_run_asks_for_that_and_shows_the_run(cli, service, verb):
 def test_redelivery_can_be_narrowed_down(cli, service):
     run_id = registered(cli, "--sink", "http://127.0.0.1:9/")["id"]
     narrow = ("--since", "2025-06-12T14:30", "--task", "t1", "--task", "t2")
-    cli("runs", "redeliver", run_id, *narrow, env={"TZ": "UTC"})
+    result = cli("runs", "redeliver", run_id, *narrow, env={"TZ": "UTC"})
+    assert result.stderr == "It will be told again.\n"
     wish = service.requests[-1][2]
     assert wish["tasks"] == ["t1", "t2"]
     # The contract wants a time zone.

@@ -1,5 +1,6 @@
 """The command line. A module for each group of commands; what runs them is in the rooms below."""
 
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -28,7 +29,20 @@ def build() -> typer.Typer:
     app.callback()(_root)
     add_service_commands(app)
     add_client_commands(app)
+    _join_lines(app)
     return app
+
+
+def _join_lines(app: typer.Typer) -> None:
+    """Lines end in docstrings where the code does; help has a width of its own."""
+    for command in app.registered_commands:
+        text = command.help or getdoc(command.callback) or ""
+        command.help = "\n\n".join(
+            " ".join(paragraph.split("\n")) for paragraph in text.split("\n\n")
+        )
+    for group in app.registered_groups:
+        if group.typer_instance:
+            _join_lines(group.typer_instance)
 
 
 def add_service_commands(app: typer.Typer) -> None:

@@ -6,7 +6,6 @@ import typer
 
 from callback_service.embedded.ports import reachable, url_of
 from callback_service.entrypoints.cli import output
-from callback_service.entrypoints.cli.output import AsJson
 from callback_service.entrypoints.cli.service_client import Json
 
 if TYPE_CHECKING:
@@ -33,7 +32,9 @@ def listen(
     delay: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long to wait before answering.")
     ] = 0,
-    as_json: AsJson = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each delivery as a line of JSON.")
+    ] = False,
 ) -> None:
     """Receive deliveries, check their signatures, and print what is in them.
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import compress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,17 +57,19 @@ def new_console(*, stderr: bool = False) -> "Console":
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The first column is never shortened: it is what other commands take."""
+    """The first column is what other commands take: never shortened. Empty ones are left out."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=True, overflow="fold" if number == 0 else "ellipsis")
-    for row in rows:
-        table.add_row(*(shown(cell) for cell in row))
-    new_console().print(table)
     if not rows:
         typer.echo("There are none.", err=True)
+        return
+    there = [any(cells) for cells in zip(*rows, strict=True)]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, heading in enumerate(compress(headings, there)):
+        table.add_column(heading, no_wrap=True, overflow="fold" if number == 0 else "ellipsis")
+    for row in rows:
+        table.add_row(*(shown(cell) for cell in compress(row, there)))
+    new_console().print(table)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

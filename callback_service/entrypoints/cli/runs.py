@@ -19,6 +19,7 @@ from callback_service.entrypoints.cli.service_client import (
 from callback_service.entrypoints.cli.shown_runs import (
     print_answer,
     print_capabilities,
+    print_registered,
     print_run,
     row_of_delivery,
     row_of_run,
@@ -87,8 +88,7 @@ def register(
     if as_json:
         output.print_json(run)
         return
-    print_run(run)
-    print_capabilities(run)
+    print_registered(run)
 
 
 @app.command("list")
@@ -310,6 +310,8 @@ def redeliver(
     if task:
         wish["tasks"] = task
     print_answer(service.post(path_of("runs", run, verb="redeliver"), wish), as_json)
+    if not as_json:
+        typer.echo("It will be told again.", err=True)
 
 
 @app.command()

@@ -13,7 +13,7 @@ def print_answer(run: Json, as_json: bool) -> None:
         print_run(run)
 
 
-def print_run(run: Json) -> None:
+def print_run(run: Json, **more: str) -> None:
     output.print_facts(
         {
             "run": run["id"],
@@ -25,6 +25,7 @@ def print_run(run: Json) -> None:
             "created": output.ago(run["created_at"]),
             "expires": output.ago(run["expires_at"]),
             **_standing(run),
+            **more,
         }
     )
 
@@ -52,8 +53,21 @@ def _sink_line(sink: Json) -> str:
     return f"{sink['url']} ({sink['format']}{with_headers})"
 
 
+def print_registered(run: Json) -> None:
+    print_run(run, **_capabilities(run))
+    _say_only_now()
+
+
 def print_capabilities(found: Json) -> None:
-    output.print_facts({"callback url": found["callback_url"], "secret": found["secret"]})
+    output.print_facts(_capabilities(found))
+    _say_only_now()
+
+
+def _capabilities(found: Json) -> dict[str, str]:
+    return {"callback url": found["callback_url"], "secret": found["secret"]}
+
+
+def _say_only_now() -> None:
     output.new_console(stderr=True).print(
         "These two are shown only now. Whoever knows the URL can report states of the run's tasks.",
         style="yellow",
