@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from connexion.apis.flask_api import FlaskApi
 from connexion.jsonifier import Jsonifier
-from flask import Flask, redirect
+from flask import Flask, jsonify, redirect
 from foca.models.config import ConnexionOptions, SpecConfig
 from werkzeug.wrappers import Response
 
@@ -43,6 +43,7 @@ def build_app(configured: Configured) -> Flask:
     # Connexion indents what it answers; nobody reads a thousand tasks that way.
     FlaskApi.jsonifier = Jsonifier(json)
     problems.register(app)
+    _describe_server(app, "/openapi.json")
     app.add_url_rule("/", "home", _to_swagger_ui)
     return app
 
@@ -84,6 +85,21 @@ def _gatekeeper(configured: Configured) -> Gatekeeper:
 def _service_info(configured: Configured) -> dict[str, Any]:
     section = configured.foca.conf.service_info
     return {**(section.service if section else {}), "version": __version__}
+
+
+def _describe_server(app: Flask, path: str) -> None:
+    """Connexion calls the root an empty string, and Swagger UI then shows an empty choice."""
+    (endpoint,) = [rule.endpoint for rule in app.url_map.iter_rules() if rule.rule == path]
+    serve: Any = app.view_functions[endpoint]
+
+    def described() -> Response:
+        document = app.make_response(serve()).get_json()
+        # Behind a proxy it is the path that the proxy says.
+        url = document["servers"][0]["url"] or "/"
+        document["servers"] = [{"url": url, "description": "this service"}]
+        return jsonify(document)
+
+    app.view_functions[endpoint] = described
 
 
 def _to_swagger_ui() -> Response:

@@ -53,4 +53,6 @@ def test_anybody_may_ask_what_and_how_the_service_is(service: Service) -> None:
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/ga4gh/tes/v1/openapi.json"])
 def test_the_contract_is_served(service: Service, path: str) -> None:
-    assert service.call("GET", path, token=None).json["openapi"].startswith("3.0")
+    document = service.call("GET", path, token=None).json
+    assert document["openapi"].startswith("3.0")
+    assert document["servers"][0]["url"], "Swagger UI offers it as a choice"

@@ -55,6 +55,7 @@ def test_a_run_is_registered_and_a_callback_sent_from_the_page(url: str, tmp_pat
     async def scenario() -> None:
         async with page(tmp_path) as opened:
             await opened.open(f"{url}/ui/")
+            assert await opened.text(".servers option") == "/ - this service"
             await authorize(opened, TOKENS["user"])
             assert await try_out(opened, "Runs-register_run") == "201"
             answer = await opened.text("#operations-Runs-register_run .live-responses-table code")
