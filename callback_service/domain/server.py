@@ -56,6 +56,7 @@ def check_server_url(url: str) -> str:
         raise InvalidInput("url", "must be an absolute http or https URL")
     if parts.username is not None or parts.password is not None:
         raise InvalidInput("url", "must not carry user info; configure credentials instead")
-    if parts.query or parts.fragment:
+    # An empty one, too: what is appended would become a part of it.
+    if "?" in url or "#" in url:
         raise InvalidInput("url", "must not carry a query or fragment")
     return url.rstrip("/")
