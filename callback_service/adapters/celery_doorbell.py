@@ -55,13 +55,23 @@ def configure(celery: Celery, folder: str | None) -> None:
         broker_transport_options=_transport_options(folder),
     )
     celery.steps["consumer"].add(Attention)
+    _know_folder_broker()
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        TRANSPORT_ALIASES["filesystem"] = FOLDER_BROKER
+    elif str(celery.conf.broker_url).startswith("filesystem:"):
+        raise ConfigError(
+            "CELERY_BROKER_URL: filesystem:// needs a folder; name it in CALLBACK_BROKER_FOLDER"
+        )
+
+
+def _know_folder_broker() -> None:
+    """Before anything asks kombu for it: what a name was found to mean, kombu remembers."""
+    TRANSPORT_ALIASES["filesystem"] = FOLDER_BROKER
 
 
 def check_url(url: str) -> None:
     """Raises `ConfigError` where no broker can be meant; none given is the one in the settings."""
+    _know_folder_broker()
     looks = "it has to look like amqp://user:password@host:5672// or redis://host:6379/0"
     try:
         # Kombu takes a word for the name of a host.

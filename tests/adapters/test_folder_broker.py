@@ -1,6 +1,9 @@
 """The broker of `up`: messages that are files, and a pipe that wakes who waits for them."""
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -101,3 +104,29 @@ def test_a_folder_that_is_gone_is_quiet_and_the_next_message_makes_it_anew(folde
             connection.drain_events(timeout=2.0)
         write(folder, "again")
         drain(connection, until=lambda: came)
+
+
+def test_it_is_what_processes_of_the_service_use(tmp_path):
+    """In a process of its own, for kombu remembers what it found under a name."""
+    program = (
+        "from callback_service import wiring\n"
+        "configured = wiring.load()\n"
+        "app = configured.foca._create_base_app().app\n"
+        "celery = wiring.celery_of(app, configured.settings)\n"
+        "print(type(celery.connection_for_write().transport).__module__)\n"
+    )
+    environ = {
+        **os.environ,
+        "CELERY_BROKER_URL": "filesystem://",
+        "CALLBACK_BROKER_FOLDER": str(tmp_path / "broker"),
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Transport.__module__ in told.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broker"]
