@@ -5,7 +5,6 @@ little after a later one: its stamp is taken before its write. So a place keeps,
 for the last `SETTLING`, what it has seen there, and looks at that stretch again.
 """
 
-import base64
 import hashlib
 import struct
 from bisect import bisect_right
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from callback_service.domain import opaque
 from callback_service.domain.delivery import Item
 from callback_service.domain.errors import InvalidInput
 from callback_service.domain.task import Task
@@ -28,9 +28,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD = struct.Struct(">BQQH")
 _ENTRY = struct.Struct(">5sI")
 _VERSION = 1
-_NO_CURSOR = InvalidInput(
-    "after", "is not a cursor of this service; leave it out to begin at the start"
-)
 
 
 def _short(text: str) -> bytes:
@@ -82,27 +79,34 @@ class Place:
         times = _millis(self.since), _millis(self.shown_until)
         head = _HEAD.pack(_VERSION, *times, len(after)) + after
         body = b"".join(_ENTRY.pack(short, seq) for short, seq in self.seen.items())
-        return base64.urlsafe_b64encode(head + body).decode().rstrip("=")
+        return opaque.written(head + body)
 
     @classmethod
     def decode(cls, cursor: str) -> Self:
         """Raises `InvalidInput` where the cursor is none that this service gave out."""
         try:
-            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            raw = opaque.read(cursor)
             version, since, shown_until, length = _HEAD.unpack_from(raw)
             after, body = raw[_HEAD.size : _HEAD.size + length], raw[_HEAD.size + length :]
             seen: dict[bytes, int] = dict(_ENTRY.iter_unpack(body))
             place = cls(_time(since), after.decode(), seen, _time(shown_until))
         except (ValueError, OverflowError, struct.error):
-            raise _NO_CURSOR from None
+            raise _no_cursor() from None
         if version != _VERSION or len(after) < length:
-            raise _NO_CURSOR
+            raise _no_cursor()
         return place
 
 
 def rememberable(read: Sequence[Task], now: datetime) -> Sequence[Task]:
     """As many of the tasks as a place can pass or remember; the rest is read when they settled."""
     return read[: _settled(read, now) + SEEN_LIMIT]
+
+
+def _no_cursor() -> InvalidInput:
+    """A new one each time: an exception keeps the frames of every time that it was raised."""
+    return InvalidInput(
+        "after", "is not a cursor of this service; leave it out to begin at the start"
+    )
 
 
 def _settled(read: Sequence[Task], now: datetime) -> int:

@@ -1,4 +1,5 @@
 import base64
+import traceback
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -119,3 +120,13 @@ class TestPlace:
         assert len(read) == 5 + SEEN_LIMIT
         assert not Place().is_full
         assert Place().moved(read, at(10), is_end=False).is_full
+
+
+def test_bad_cursors_leave_nothing_behind():
+    """An exception that is raised again keeps the frames of the time before, and all they hold."""
+    depths = set()
+    for _ in range(3):
+        with pytest.raises(InvalidInput) as raised:
+            Place.decode("no cursor")
+        depths.add(len(traceback.extract_tb(raised.value.__traceback__)))
+    assert len(depths) == 1
