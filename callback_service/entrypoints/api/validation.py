@@ -108,13 +108,11 @@ class QueryValidator(ParameterValidator):
                 raise InvalidRequest([(name, "is missing")])
             return
         schema = param.get("schema", param)
-        wrong_type = InvalidRequest([(name, f"must be of type {schema.get('type')}")])
-        if schema.get("type") in {"integer", "number"} and not _NUMBER.fullmatch(value):
-            raise wrong_type
         try:
-            converted = coerce_type(param, value, parameter_type, name)
+            converted = _converted(schema, value, param, parameter_type, name)
         except TypeValidationError:
-            raise wrong_type from None
+            reason = f"must be of type {schema.get('type')}"
+            raise InvalidRequest([(name, reason)]) from None
         validator = Draft4Validator(schema, format_checker=draft4_format_checker)
         errors = [reason for _, reason in faults(validator.iter_errors(converted))]
         if errors:
@@ -135,6 +133,15 @@ class RawRequest(Request):
 
 
 VALIDATORS = {"body": BodyValidator, "parameter": QueryValidator}
+
+
+def _converted(
+    schema: Mapping[str, Any], value: Any, param: Mapping[str, Any], kind: str, name: str
+) -> Any:
+    """Raises `TypeValidationError`, also for what only Python takes for a number."""
+    if schema.get("type") in {"integer", "number"} and not _NUMBER.fullmatch(value):
+        raise TypeValidationError(schema["type"], kind, name)
+    return coerce_type(param, value, kind, name)
 
 
 def _is_json(content_type: str) -> bool:
