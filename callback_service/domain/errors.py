@@ -53,6 +53,14 @@ class Unavailable(ServiceError):
     retry_after = 2
 
 
+class ServerFailed(ServiceError):
+    """A TES server gave no answer that can be used; `is_late` where it took too long."""
+
+    def __init__(self, reason: str, *, is_late: bool = False) -> None:
+        super().__init__(reason)
+        self.is_late = is_late
+
+
 class ConfigError(Exception):
     """The settings cannot be used; its arguments are a sentence for each thing to mend."""
 

@@ -1,12 +1,13 @@
 """A registered TES server."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from callback_service.domain.errors import InvalidInput
+from callback_service.domain.polling import CallsBack, Polling
 
 # The key of the server that runs name by not naming one, while none is registered.
 DEFAULT_SERVER = "default"
@@ -14,23 +15,35 @@ DEFAULT_SERVER = "default"
 _KEY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
-class CallsBack(StrEnum):
-    """Whether a server sends callbacks: learnt, or set by an operator."""
+class Access(StrEnum):
+    """Who may use a server through the gateway (design, "The contract")."""
 
-    UNKNOWN = "unknown"
-    YES = "yes"
-    NO = "no"
+    TOKEN = "token"  # noqa: S105  a word, not a token
+    PASS = "pass"  # noqa: S105  a word, not a password
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A TES server: `key` names it in paths and documents, `url` is its base."""
+    """A TES server: `key` names it in paths and documents, `url` is its base.
+
+    `calls_back` is what an operator said (UNKNOWN: find it out); `credentials` names
+    those in the settings with which the service itself reaches the server.
+    """
 
     key: str
     url: str
     created_at: datetime
     calls_back: CallsBack = CallsBack.UNKNOWN
     is_default: bool = False
+    access: Access = Access.TOKEN
+    credentials: str | None = None
+    polling: Polling = field(default_factory=Polling)
+
+    @property
+    def tells(self) -> CallsBack:
+        """Whether it calls back: as an operator said, else as was learnt."""
+        return self.polling.learnt if self.calls_back is CallsBack.UNKNOWN else self.calls_back
 
 
 def check_server_key(key: str, field: str = "name") -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
@@ -10,6 +10,10 @@ from callback_service.domain.states import Source, State
 
 # A task moves a handful of times; one that moves for ever must not outgrow its document.
 HISTORY_LIMIT = 256
+# A server that has lost a task says so twice, this far apart: the first time it may only be late
+# to know of it, or in the middle of a restart.
+MISSING_FOR = timedelta(minutes=2)
+LOST = "the TES server no longer knows the task: it was asked twice, minutes apart"
 
 
 class TaskKey(NamedTuple):
@@ -33,6 +37,8 @@ class Update:
     state: State
     at: datetime
     source: Source
+    # Why, where it is this service that concluded it.
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class Task:
 
     `runs` follow the task; the `quiet` ones among them pull and are never owed
     anything. `joined` keeps when a run came to updates that were there already.
+    `is_tagged` says that a list of the server can be narrowed down to it;
+    `missing_at`, when the server first said that it knows no such task;
+    `accepted_at`, when it last let the owner see it on credentials of the owner's own.
     """
 
     key: TaskKey
@@ -56,21 +65,50 @@ class Task:
     updated_at: datetime | None = None
     heard_at: datetime | None = None
     confirmed_at: datetime | None = None
+    missing_at: datetime | None = None
+    accepted_at: datetime | None = None
+    is_tagged: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody needs to ask the server any more: it ended, and the server said so."""
+        return self.state.is_final and self.confirmed_at is not None
 
     def hear(self, state: State, source: Source, at: datetime) -> Self:
         """The task after `source` told of `state`: the rules of belief."""
         # A server that does not know confirms nothing.
         is_confirmed = source.is_truth and state is not State.UNKNOWN
         heard = replace(self, heard_at=at, confirmed_at=at if is_confirmed else self.confirmed_at)
+        if is_confirmed and self.missing_at:
+            heard = replace(heard, missing_at=None, rev=self.rev + 1)
         return heard._move(state, source, at) if self._believes(state, source) else heard
+
+    def miss(self, at: datetime) -> Self:
+        """The task after its server said that it knows no such task."""
+        if self.state.is_final:
+            # It ended, and the server forgot it: there is nothing left to ask.
+            return replace(self, heard_at=at, confirmed_at=self.confirmed_at or at)
+        if self.missing_at is None:
+            return replace(self, missing_at=at, rev=self.rev + 1)
+        if at - self.missing_at < MISSING_FOR:
+            return self
+        return self._move(State.SYSTEM_ERROR, Source.POLL, at, LOST)
+
+    def accept(self, at: datetime) -> Self:
+        """The task after the server let its owner see it."""
+        return replace(self, accepted_at=at)
+
+    def tag(self) -> Self:
+        """The task, now known to be found by the tag that the gateway gave it."""
+        return self if self.is_tagged else replace(self, is_tagged=True, rev=self.rev + 1)
 
     def _believes(self, state: State, source: Source) -> bool:
         if state in {self.state, State.UNKNOWN}:
             return False
         return source.is_truth or not self.state.is_final
 
-    def _move(self, state: State, source: Source, at: datetime) -> Self:
-        update = Update(self.seq + 1, state, at, source)
+    def _move(self, state: State, source: Source, at: datetime, reason: str | None = None) -> Self:
+        update = Update(self.seq + 1, state, at, source, reason)
         return replace(
             self,
             state=state,

@@ -5,13 +5,15 @@ does not confirm in time. Datetimes are aware, UTC, whole milliseconds.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, Span
+from callback_service.domain.freshness import Unsettled
+from callback_service.domain.polling import Polling
 from callback_service.domain.run import Lease, Rewind, Run
 from callback_service.domain.server import Server
 from callback_service.domain.sink import Sink
@@ -74,6 +76,12 @@ class Tasks(Protocol):
 
     def changed_since(self, since: datetime) -> list[tuple[TaskKey, int, tuple[str, ...]]]:
         """Key, revision and runs of every task that changed at or after a time."""
+
+    def unsettled(self, server: str, limit: int) -> list[Unsettled]:
+        """The tasks of all owners on a server that have not ended, or not by its own word."""
+
+    def settle(self, keys: Collection[TaskKey]) -> None:
+        """Let tasks that have ended count as settled; of others nothing changes."""
 
     def forget(self, before: datetime) -> int:
         """Delete tasks that nobody is owed and that were last heard of before a time.
@@ -172,9 +180,112 @@ class Servers(Protocol):
 
     def list(self) -> list[Server]: ...
 
-    def save(self, server: Server) -> bool: ...
+    def save(self, server: Server) -> bool:
+        """Replace all but `polling`, which is forgotten where the `url` is another one."""
 
     def remove(self, key: str) -> bool: ...
+
+    def claim(self, server: Server, until: datetime) -> bool:
+        """Hold the server for a poll, unless it was claimed since `server` was read.
+
+        `polling.claim` goes up by one, and `polling.held_until` is set.
+        """
+
+    def hold(self, key: str, claim: int, until: datetime) -> bool:
+        """Go on holding it; False where the claim was lost."""
+
+    def polled(self, key: str, claim: int, polling: Polling) -> bool:
+        """Write how the poll went and let go, unless the claim was lost.
+
+        `claim` and `wanted_until` stay as they are, `held_until` is struck.
+        """
+
+    def want(self, keys: Collection[str], until: datetime) -> None:
+        """Say that clients wait for news of these servers' tasks (never shortens)."""
+
+
+class Method(StrEnum):
+    """How a TES server is asked."""
+
+    GET = "GET"
+    POST = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request to a TES server; `path` begins behind its base (`/tasks/1:cancel`), quoted.
+
+    `query` is as it stands in a URL. `authorization` is the value of a caller's own
+    header; without one, the service shows the credentials configured for the server.
+    `is_callers` says that those must not be shown.
+    """
+
+    path: str
+    method: Method = Method.GET
+    query: str = ""
+    body: bytes | None = None
+    authorization: str | None = None
+    is_callers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a TES server answered, whatever its status; header names are lower-case."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class TesServers(Protocol):
+    """TES servers, as their clients reach them."""
+
+    def ask(self, server: Server, question: Question) -> Reply:
+        """Raises `ServerFailed` where no whole answer came within the bounds of size and time.
+
+        Redirects count as failures. A POST is sent once, whatever happens.
+        """
+
+
+class Fingerprints(Protocol):
+    """Credentials that are the servers' business, known by their fingerprints only."""
+
+    def key(self) -> bytes:
+        """The secret of this installation by which fingerprints are made; the same for ever."""
+
+    def deny(self, owner: str, server: str, at: datetime) -> None:
+        """The server refused the credentials of this owner (never moves back in time)."""
+
+    def denied_at(self, owner: str, server: str) -> datetime | None: ...
+
+    def forget(self, before: datetime) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a `POST /tasks` that did not go well, kept for whoever repeats it.
+
+    `digest` is of owner, server and body; `rank` counts the base paths that clients try in
+    turn: the one that was asked was number `rank`.
+    """
+
+    digest: str
+    rank: int
+    at: datetime
+    status: int
+    body: bytes
+    content_type: str
+
+
+class Outcomes(Protocol):
+    """What clients that repeat a POST on the next base path are answered."""
+
+    def keep(self, outcome: Outcome) -> None: ...
+
+    def take(self, digest: str, rank: int, since: datetime) -> Outcome | None:
+        """The oldest outcome since then of a lower rank that this rank has not taken yet."""
+
+    def forget(self, before: datetime) -> int: ...
 
 
 class DeliveryLog(Protocol):

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from callback_service.domain.errors import InvalidInput, Unknown
+from callback_service.domain.polling import CallsBack
 from callback_service.domain.server import (
     DEFAULT_SERVER,
-    CallsBack,
     Server,
     check_server_key,
     check_server_url,

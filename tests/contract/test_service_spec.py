@@ -18,7 +18,8 @@ from callback_service.domain.delivery import Verdict
 from callback_service.domain.errors import InvalidInput, Unavailable
 from callback_service.domain.retry import DEFAULT_SCHEDULE
 from callback_service.domain.run import RunStatus
-from callback_service.domain.server import DEFAULT_SERVER, CallsBack, check_server_key
+from callback_service.domain.polling import CallsBack
+from callback_service.domain.server import DEFAULT_SERVER, check_server_key
 from callback_service.domain.sink import MAX_HEADER_LENGTH, MAX_HEADERS, MAX_URL_LENGTH, Format
 from callback_service.domain.states import Source, State
 

@@ -1,7 +1,8 @@
 import pytest
 
 from callback_service.domain.errors import Conflict, InvalidInput, Unknown
-from callback_service.domain.server import DEFAULT_SERVER, CallsBack, Server
+from callback_service.domain.polling import CallsBack
+from callback_service.domain.server import DEFAULT_SERVER, Server
 from callback_service.relay.servers import ServerRegistry
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.store import FakeServers

@@ -5,7 +5,8 @@ import pytest
 from callback_service.adapters.mongo.connection import Connection
 from callback_service.adapters.mongo.servers import MongoServers
 from callback_service.domain.errors import Conflict
-from callback_service.domain.server import CallsBack, Server
+from callback_service.domain.polling import CallsBack
+from callback_service.domain.server import Server
 from callback_service.relay.ports import Servers
 from tests.fakes.clock import START
 from tests.fakes.store import FakeServers

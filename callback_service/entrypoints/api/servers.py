@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response
 
-from callback_service.domain.server import CallsBack
+from callback_service.domain.polling import CallsBack
 from callback_service.entrypoints.access import Role, needs
 from callback_service.entrypoints.api.services import services
 from callback_service.entrypoints.api.shown import shown_server

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from callback_service.domain.server import CallsBack
+from callback_service.domain.polling import CallsBack
 from callback_service.entrypoints.cli import output
 from callback_service.entrypoints.cli.failures import CommandFailed, ExitCode
 from callback_service.entrypoints.cli.output import AsJson

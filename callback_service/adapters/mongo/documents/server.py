@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from callback_service.adapters.mongo.documents import Document
-from callback_service.domain.server import CallsBack, Server
+from callback_service.domain.polling import CallsBack
+from callback_service.domain.server import Server
 
 
 def from_server(server: Server) -> Document:

@@ -1,0 +1,104 @@
+"""How old what is known of a task is, and when its server should be asked again."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from callback_service.domain.polling import CallsBack
+from callback_service.domain.server import Server
+from callback_service.domain.states import State
+from callback_service.domain.task import MISSING_FOR, Task, TaskKey
+
+# A callback that told of an end is believed at once, and looked up a little later: servers tell
+# before they know themselves.
+CONFIRM_AFTER = timedelta(seconds=1)
+# A task is asked for after a part of the time for which it has not changed, within bounds.
+PART = 0.1
+# While a client waits for it.
+WANTED = timedelta(seconds=0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When servers are asked (the settings in `custom.servers`).
+
+    `fast` and `slow` bound the time between two looks at a task; `silence` is for how long a
+    server that calls back may say nothing of a task; `fresh` for how long a client
+    is answered from what is known.
+    """
+
+    fast: timedelta = timedelta(seconds=1)
+    slow: timedelta = timedelta(seconds=60)
+    silence: timedelta = timedelta(seconds=60)
+    fresh: timedelta = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A task whose server has not said yet how it ended, in as much as asking needs of it."""
+
+    key: TaskKey
+    state: State
+    seq: int
+    began_at: datetime | None
+    updated_at: datetime | None
+    heard_at: datetime | None
+    confirmed_at: datetime | None
+    missing_at: datetime | None
+    is_tagged: bool
+
+
+def outlined(task: Task) -> Unsettled:
+    return Unsettled(
+        key=task.key,
+        state=task.state,
+        seq=task.seq,
+        began_at=task.history[0].at if task.history else None,
+        updated_at=task.updated_at,
+        heard_at=task.heard_at,
+        confirmed_at=task.confirmed_at,
+        missing_at=task.missing_at,
+        is_tagged=task.is_tagged,
+    )
+
+
+def known_at(task: Unsettled, server: Server) -> datetime | None:
+    """When the server last said how the task stands; a poll covers what was there before it."""
+    covered_at = server.polling.covered_at
+    is_covered = (
+        covered_at is not None
+        and task.began_at is not None
+        and task.began_at <= covered_at
+        and task.missing_at is None
+    )
+    times = [at for at in (task.confirmed_at, covered_at if is_covered else None) if at]
+    return max(times, default=None)
+
+
+def due_at(task: Unsettled, server: Server, patience: Patience, now: datetime) -> datetime | None:
+    """From when on the server should be asked for the task; None: at once."""
+    changed = task.updated_at or now
+    if task.missing_at:
+        return task.missing_at + MISSING_FOR
+    if task.state.is_final:
+        return changed + CONFIRM_AFTER
+    known = known_at(task, server)
+    if server.tells is CallsBack.YES and task.heard_at:
+        return max(task.heard_at, known or task.heard_at) + patience.silence
+    if known is None:
+        return None
+    wait = min(max((now - changed) * PART, patience.fast), patience.slow)
+    return known + (min(wait, WANTED) if server.polling.is_wanted(now) else wait)
+
+
+def is_fresh(task: Task, server: Server, patience: Patience, now: datetime) -> bool:
+    """Whether a client may be told the state without asking the server."""
+    if task.seq == 0 or task.missing_at:
+        return False
+    if task.state.is_final:
+        return True
+    outline = outlined(task)
+    known = known_at(outline, server)
+    if known is not None and now - known <= patience.fresh:
+        return True
+    tells = server.tells is CallsBack.YES and task.heard_at is not None
+    return tells and now - (task.heard_at or now) <= patience.silence
