@@ -1,0 +1,57 @@
+"""What was seen at a TES server becomes updates, unless the task moved while the server answered."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from callback_service.domain.states import Source, State
+from callback_service.domain.task import Task, TaskKey
+from callback_service.relay.ports import Change, Clock
+from callback_service.relay.record import Recorder, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The state of a task as its server said it; None: it knows no such task.
+
+    `seq` is what was known before the server was asked: if the task has moved since, by a
+    callback that was faster, the answer is older than what is known and says nothing.
+    `is_accepted`: the server said so to its owner, on credentials of the owner's own.
+    """
+
+    key: TaskKey
+    state: State | None
+    seq: int
+    source: Source = Source.POLL
+    is_accepted: bool = False
+
+
+class Observer:
+    """Makes sightings durable; who follows the tasks is rung."""
+
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+        self._recorder = recorder
+        self._clock = clock
+
+    def observe(self, sightings: Iterable[Sighting]) -> list[Change]:
+        """Return what was saved. Raises `Unavailable` where the store did not confirm."""
+        return self._recorder.record(self.steps(sightings))
+
+    def steps(self, sightings: Iterable[Sighting]) -> Sequence[Step]:
+        """The same, for whoever has more to record about the tasks in one write."""
+        return [Step(sighting.key, _decision(sighting, self._clock)) for sighting in sightings]
+
+
+def _decision(sighting: Sighting, clock: Clock) -> Callable[[Task], Task]:
+    def decide(task: Task) -> Task:
+        now = clock.now()
+        seen = task.accept(now) if sighting.is_accepted else task
+        return _believed(seen, sighting, now) if task.seq == sighting.seq else seen
+
+    return decide
+
+
+def _believed(task: Task, sighting: Sighting, now: datetime) -> Task:
+    if sighting.state is None:
+        return task.miss(now)
+    return task.hear(sighting.state, sighting.source, now)
