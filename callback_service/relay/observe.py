@@ -1,4 +1,4 @@
-"""What was seen at a TES server becomes updates, unless the task moved while the server answered."""
+"""What was seen at a TES server becomes updates, unless a callback came before the answer."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
