@@ -1,0 +1,85 @@
+"""The simulated server on a socket, with the clock of this machine."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from callback_service.tes_sim import steering
+from callback_service.tes_sim.callbacks import send_callbacks
+from callback_service.tes_sim.core import SimulatedServer
+from callback_service.tes_sim.reply import Reply
+
+_LARGEST_BODY = 64 * 2**20
+_ENDLESS = b" " * 2**16
+
+Note = Callable[[str], None]
+
+
+def unnoted(_line: str) -> None:
+    """Nobody wants to read the requests."""
+
+
+class Shell:
+    """`note` is handed a line for each request."""
+
+    def __init__(self, core: SimulatedServer, note: Note = unnoted) -> None:
+        self._core = core
+        self._note = note
+        self._open = AsyncExitStack()
+
+    async def start(self, host: str, port: int) -> int:
+        """Begin to listen, and answer on which port; raises `OSError` where nothing can."""
+        app = web.Application(client_max_size=_LARGEST_BODY)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        await runner.setup()
+        self._open.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+        sending = asyncio.create_task(send_callbacks(self._core))
+        self._open.callback(sending.cancel)
+        bound: int = runner.addresses[0][1]
+        return bound
+
+    async def stop(self) -> None:
+        await self._open.aclose()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        body, path, now = await request.read(), request.rel_url.raw_path, datetime.now(UTC)
+        if path.startswith(steering.PREFIX):
+            return _response(steering.steer(self._core, request.method, path, body, now))
+        reply = self._core.answer(
+            request.method,
+            path,
+            list(request.query.items()),
+            body,
+            request.headers.get("Authorization"),
+            now=now,
+        )
+        self._note(f"{now:%H:%M:%S.%f} {request.method} {request.rel_url.raw_path_qs}")
+        return await _send(request, reply)
+
+
+async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
+    manner = reply.manner
+    await asyncio.sleep(manner.delay)
+    if manner.hangs_up:
+        if request.transport:
+            request.transport.abort()
+        return web.Response()
+    if not manner.drip and not manner.endless:
+        return _response(reply)
+    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    await response.prepare(request)
+    for byte in reply.body:
+        await response.write(bytes([byte]))
+        await asyncio.sleep(manner.drip)
+    while manner.endless:
+        await response.write(_ENDLESS)
+    return response
+
+
+def _response(reply: Reply) -> web.Response:
+    return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
