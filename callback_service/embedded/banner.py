@@ -14,6 +14,7 @@ def banner(
         f"  service    {url}",
         f"  API        {url}/ui/",
         f"  TES        {url}/ga4gh/tes/v1/ui/",
+        *_tasks(options, url),
         *_access(options, folder, surroundings, token),
         f"  data       {folder.root} (logs in {folder.logs})",
         *_reach(options, surroundings),
@@ -21,6 +22,12 @@ def banner(
         _example(options, surroundings, url, token),
         "Ctrl-C stops it.",
     ]
+
+
+def _tasks(options: Options, url: str) -> list[str]:
+    if options.tes is None:
+        return []
+    return [f"  tasks      go to {options.tes}; its clients take {url} as their TES URL"]
 
 
 def _access(

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import Protocol
 
+from callback_service.domain.errors import InvalidInput
+from callback_service.domain.server import check_server_url
 from callback_service.embedded import ports, preflight
 from callback_service.embedded.banner import banner
 from callback_service.embedded.child import Child, Patience, tether
 from callback_service.embedded.errors import CannotStart, GaveUp
 from callback_service.embedded.folder import DataFolder
+from callback_service.embedded.once import run_once
 from callback_service.embedded.signals import Signals
-from callback_service.embedded.stack import Options, Programs, Surroundings, commands
+from callback_service.embedded.stack import OneShot, Options, Programs, Surroundings, stack
 from callback_service.embedded.supervisor import Supervisor
 
 STOPPED, GAVE_UP, CANNOT_START, FORCED = 0, 1, 2, 130
@@ -45,23 +48,25 @@ class Session:
             self._check_options()
             with folder.lock(), tether() as pipe, Signals() as signals:
                 token = self._prepare(folder)
-                children = [
-                    Child(command, pipe, self.patience)
-                    for command in commands(self.options, folder, self.surroundings, self.programs)
-                ]
+                whole = stack(self.options, folder, self.surroundings, self.programs)
+                children = [Child(command, pipe, self.patience) for command in whole.commands]
                 supervisor = Supervisor(children, signals, self.screen.tell)
                 ready = banner(self.options, folder, self.surroundings, token)
-                status = self._attend(supervisor, ready)
+                status = self._attend(supervisor, whole.registration, ready)
                 return FORCED if signals.force_asked else status
         except CannotStart as error:
             self.screen.fail(str(error))
             return CANNOT_START
 
-    def _attend(self, supervisor: Supervisor, ready: Sequence[str]) -> int:
+    def _attend(
+        self, supervisor: Supervisor, registration: OneShot | None, ready: Sequence[str]
+    ) -> int:
         status = STOPPED
         try:
             supervisor.start()
             if supervisor.wait_until(self._is_ready, self.ready_within):
+                if registration:
+                    run_once(registration)
                 self.screen.show(ready)
                 supervisor.watch()
         except GaveUp as error:
@@ -74,6 +79,10 @@ class Session:
         return status
 
     def _check_options(self) -> None:
+        try:
+            check_server_url(self.options.tes or "http://none")
+        except InvalidInput as error:
+            raise CannotStart(f"--tes {self.options.tes}: the URL {error.reason}.") from None
         if not self._asks_for_token() and not ports.is_loopback(self.options.host):
             raise CannotStart(
                 f"Without authentication the service listens on this machine only, not on "

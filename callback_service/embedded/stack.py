@@ -26,6 +26,8 @@ class Options:
     port: int = 8080
     workers: int = 1
     auth: bool = True
+    # The TES server that tasks are handed to, if any.
+    tes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,24 @@ class Programs:
 
     api: tuple[str, ...] = (*_OURS, "serve")
     worker: tuple[str, ...] = (*_OURS, "worker")
+    init: tuple[str, ...] = (*_OURS, "init")
     database: str = "secantusd-py"
+
+
+@dataclass(frozen=True, slots=True)
+class OneShot:
+    """A command that ends by itself."""
+
+    line: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The processes that stay, and what is to be done once when they are ready."""
+
+    commands: tuple[Command, ...]
+    registration: OneShot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +86,33 @@ class Surroundings:
         return self.environ.get("CALLBACK_EGRESS_ALLOW", _LOOPBACK)
 
 
-def commands(
+def stack(
     options: Options, folder: DataFolder, surroundings: Surroundings, programs: Programs
-) -> list[Command]:
+) -> Stack:
     told = {**surroundings.environ, **_told(options, folder, surroundings)}
     database = []
     if not surroundings.database:
         port = ports.pick_free()
         told["MONGO_URI"] = _uri_of_database(port)
         database = [_database(folder, port, programs, surroundings.environ)]
-    return [
-        _api(options, folder, programs, told),
-        *_workers(options, folder, programs, told),
-        *database,
-    ]
+    return Stack(
+        (
+            _api(options, folder, programs, told),
+            *_workers(options, folder, programs, told),
+            *database,
+        ),
+        _registration(options, programs, told),
+    )
+
+
+def _registration(
+    options: Options, programs: Programs, environ: Mapping[str, str]
+) -> OneShot | None:
+    if options.tes is None:
+        return None
+    # On this machine only, an unmodified client needs nothing but the new URL.
+    access = "open" if ports.is_loopback(options.host) else "token"
+    return OneShot((*programs.init, "--tes", options.tes, "--access", access), environ)
 
 
 def _told(options: Options, folder: DataFolder, surroundings: Surroundings) -> dict[str, str]:

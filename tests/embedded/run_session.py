@@ -42,7 +42,7 @@ def database_stub(notes):
 def main(notes, stubs, wishes):
     options = Options(**{**wishes, "data": Path(wishes["data"])})
     database = database_stub(notes) if "database" in stubs else os.environ["UP_DATABASE"]
-    programs = Programs(stub("api", notes), stub("worker", notes), database)
+    programs = Programs(stub("api", notes), stub("worker", notes), stub("init", notes), database)
     patience = Patience(first_pause=0.05)
     surroundings = Surroundings(os.environ)
     sys.exit(Session(options, surroundings, Screen(), programs, patience, 20).run())

@@ -45,6 +45,8 @@ note("started", arguments=arguments, told=told)
 sys.stderr.write(f"{name} says hello\n")
 if os.environ.get("STUB_DIES") == name:
     sys.exit(3)
+if name == "init":
+    sys.exit(0)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUB_STUBBORN") == name else stop)
 if name == "api":
     start_grandchild()

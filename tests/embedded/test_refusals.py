@@ -171,3 +171,7 @@ def test_a_database_whose_files_another_process_holds(tmp_path):
             folder.wait_for_database(patience=0.2)
         holder.kill()
     folder.wait_for_database(patience=0.2)
+
+
+def test_a_tes_server_without_a_url(up):
+    assert "--tes funnel: the URL must be an absolute http or https URL" in refusal(up, tes="funnel")

@@ -112,3 +112,23 @@ def test_messages_of_the_last_time_are_forgotten(up):
     (up.data / "broker" / "half").write_text("{")
     up.start().until_ready()
     assert not (up.data / "broker" / "half").exists()
+
+
+def test_a_tes_server_is_registered_once_all_is_ready(up):
+    up.start(tes="http://127.0.0.1:8000").until_ready()
+    (note,) = [one for one in up.notes("started") if one["name"] == "init"]
+    assert note["arguments"] == ["--tes", "http://127.0.0.1:8000", "--access", "open"]
+    assert note["told"] == told(up, "api")
+    url = f"http://127.0.0.1:{up.port}"
+    assert f"go to http://127.0.0.1:8000; its clients take {url} as their TES URL" in up.said
+
+
+def test_what_others_can_reach_asks_for_a_token(up):
+    up.start(tes="http://127.0.0.1:8000", host="0.0.0.0").until_ready()  # noqa: S104
+    (note,) = [one for one in up.notes("started") if one["name"] == "init"]
+    assert note["arguments"][-2:] == ["--access", "token"]
+
+
+def test_without_a_tes_server_nothing_is_registered(up):
+    up.start().until_ready()
+    assert not [one for one in up.notes("started") if one["name"] == "init"]

@@ -13,6 +13,7 @@ from callback_service.embedded.stack import Options, Surroundings
 
 
 def up(
+    *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8080,
     host: Annotated[
         str, typer.Option(help="Where to listen; 0.0.0.0 for all networks.")
@@ -22,6 +23,14 @@ def up(
         Path, typer.Option(envvar="CALLBACK_DATA", metavar="DIR", help="Where everything is kept.")
     ] = Path("callback-data"),
     workers: Annotated[int, typer.Option(min=1, help="How many processes deliver.")] = 1,
+    tes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A TES server: clients take this service as their TES URL instead, and it hands "
+            "their tasks on. On loopback nobody needs a token for that.",
+        ),
+    ] = None,
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Ask nobody for a token; on this machine only.")
     ] = False,
@@ -32,7 +41,7 @@ def up(
     instead of the built-in ones.
     """
     _check_settings()
-    options = Options(data, host, port, workers, auth=not no_auth)
+    options = Options(data, host, port, workers, auth=not no_auth, tes=tes)
     raise typer.Exit(Session(options, Surroundings(os.environ), Terminal()).run())
 
 
