@@ -16,7 +16,7 @@ from bench.usage import Usage, usage_of
 from callback_service.embedded import ports
 from callback_service.embedded.child import Child, Patience, tether
 from callback_service.embedded.folder import DataFolder
-from callback_service.embedded.stack import Options, Programs, Surroundings, commands
+from callback_service.embedded.stack import Options, Programs, Surroundings, stack
 from callback_service.entrypoints.cli.failures import CommandFailed
 from callback_service.entrypoints.cli.service_client import Json, ServiceClient
 
@@ -85,7 +85,7 @@ def surroundings(broker: str | None = None) -> Surroundings:
 def _assembled(plan: Plan, folder: DataFolder, around: Surroundings, pipe: int) -> Service:
     options = Options(folder.root, port=ports.pick_free())
     api = (*Programs().api, "--workers", str(plan.api_processes))
-    lines = commands(options, folder, around, Programs(api=api))
+    lines = stack(options, folder, around, Programs(api=api)).commands
     told = lines[0].environ
     return Service(
         client=ServiceClient(ports.url_of(options.host, options.port), folder.api_token()),
