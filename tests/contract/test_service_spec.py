@@ -9,17 +9,17 @@ from typing import Any
 import connexion
 import pytest
 import yaml
+from connexion.json_schema import Draft4RequestValidator
 from connexion.resolver import Resolver
 from flask.testing import FlaskClient
-from jsonschema import Draft4Validator
 
 import callback_service
 from callback_service.domain.delivery import Verdict
 from callback_service.domain.errors import InvalidInput, Unavailable
+from callback_service.domain.polling import CallsBack, Filters
 from callback_service.domain.retry import DEFAULT_SCHEDULE
 from callback_service.domain.run import RunStatus
-from callback_service.domain.polling import CallsBack
-from callback_service.domain.server import DEFAULT_SERVER, check_server_key
+from callback_service.domain.server import DEFAULT_SERVER, Access, check_server_key
 from callback_service.domain.sink import MAX_HEADER_LENGTH, MAX_HEADERS, MAX_URL_LENGTH, Format
 from callback_service.domain.states import Source, State
 
@@ -104,7 +104,7 @@ def strings(schema: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def violations(schema: Any, value: Any) -> list[str]:
-    return [error.message for error in Draft4Validator(schema).iter_errors(value)]
+    return [error.message for error in Draft4RequestValidator(schema).iter_errors(value)]
 
 
 # ---- every operation ----
@@ -245,6 +245,14 @@ def test_a_change_says_something_and_has_no_defaults(schema: str) -> None:
     assert [name for name, prop in found["properties"].items() if "default" in prop] == []
 
 
+def test_credentials_are_named_by_the_same_rule_or_taken_away_in_a_change() -> None:
+    changed = SCHEMAS["ChangeServer"]["properties"]["credentials"]
+    for key in ("type", "minLength", "maxLength", "pattern"):
+        assert changed[key] == SCHEMAS["CredentialsName"][key]
+    assert not violations(changed, None)
+    assert violations(SCHEMAS["CredentialsName"], None)
+
+
 @pytest.mark.parametrize("text", ["job-0012345", "a", "täsk 1", "a/b", "🙂", "x" * 512])
 def test_printable_text_is_a_task_id(text: str) -> None:
     assert not violations(SCHEMAS["TaskId"], text)
@@ -287,6 +295,8 @@ def test_a_task_is_named_by_the_same_rule_in_a_path() -> None:
         ("RunStatus", [status for status in RunStatus if status is not RunStatus.ENDING]),
         ("Verdict", list(Verdict)),
         ("CallsBack", list(CallsBack)),
+        ("Access", list(Access)),
+        ("Filters", list(Filters)),
     ],
 )
 def test_an_enum_has_the_domains_words_in_its_order(schema: str, words: list[str]) -> None:
@@ -306,10 +316,11 @@ def test_defaults_are_the_domains() -> None:
     assert SCHEMAS["Sink"]["properties"]["format"]["default"] == Format.BATCH
     server = SCHEMAS["RegisterServer"]["properties"]
     assert server["calls_back"]["default"] == CallsBack.UNKNOWN
+    assert server["access"]["default"] == Access.TOKEN
     assert SCHEMAS["ServerName"]["example"] == DEFAULT_SERVER
 
 
-@pytest.mark.parametrize("schema", ["ServerName", "NewServerName"])
+@pytest.mark.parametrize("schema", ["ServerName", "NewServerName", "CredentialsName"])
 @pytest.mark.parametrize(
     "key",
     ["a", "0", "tes-1", "a--b", "x" * 63, "", "-", "a-", "-a", "A", "a.b", "ä", "a\n", "x" * 64],

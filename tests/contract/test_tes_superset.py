@@ -30,6 +30,17 @@ LOCAL_REFS = {
 # `tesState` is read-only, and what is read-only must not be in a request body.
 CALLBACK_REFS = {"#/components/schemas/tesState": "#/components/schemas/tesCallbackState"}
 CALLBACK_URL = "{$request.body#/callback_url}"
+# What the gateway asks and answers besides; nobody has to send or to read any of it.
+ADDED_PARAMETERS = {
+    ("/tasks", "post"): {"X-Run-Id (header)"},
+    ("/tasks/{id}", "get"): {"#/components/parameters/prefer"},
+}
+ADDED_HEADERS = {
+    ("/tasks", "post"): {"X-Callback-Registered"},
+    ("/tasks/{id}", "get"): {"Preference-Applied"},
+}
+ADDED_RESPONSES = {"400", "401", "403", "404", "502", "503", "504", "default"}
+ADDED_RESPONSES_WITH_BODY = {"413", "415"}
 # The pull request says of an id that it is a string; we say which strings we take.
 PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]+(?![\s\S])"
 CALLBACK_ID = {"minLength": 1, "maxLength": 512, "pattern": PRINTABLE}
@@ -91,6 +102,36 @@ def test_a_parameter_keeps_its_place_and_its_schema(path: str, method: str, para
     published = labelled(operation(TES, path, method)["parameters"])
     ours = labelled(operation(OURS, path, method)["parameters"])
     assert_kept(published[parameter], at(ours, parameter), path, method, parameter)
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_what_is_added_to_an_operation_is_what_the_gateway_needs(path: str, method: str) -> None:
+    published, ours = operation(TES, path, method), operation(OURS, path, method)
+    parameters = labelled(ours.get("parameters", [])).keys()
+    added = parameters - labelled(published.get("parameters", [])).keys()
+    assert added == ADDED_PARAMETERS.get((path, method), set())
+    assert set(ours["responses"]["200"].get("headers", ())) == ADDED_HEADERS.get(
+        (path, method), set()
+    )
+    with_body = ADDED_RESPONSES_WITH_BODY if "requestBody" in ours else set()
+    assert ours["responses"].keys() - published["responses"].keys() == ADDED_RESPONSES | with_body
+
+
+@pytest.mark.parametrize("added", ["prefer"])
+def test_an_added_parameter_may_be_left_out(added: str) -> None:
+    """Those that stand in an operation are compared: one that is required is a difference."""
+    assert OURS["components"]["parameters"][added]["required"] is False
+
+
+@pytest.mark.parametrize("name", OURS["components"]["responses"])
+def test_every_error_of_the_gateway_is_a_problem(name: str) -> None:
+    content = OURS["components"]["responses"][name]["content"]
+    if name == "FromServer":
+        assert content == {"*/*": {"schema": {}}}, "those are the server's own"
+        return
+    media = content["application/problem+json"]
+    assert media["schema"] == {"$ref": "#/components/schemas/Problem"}
+    assert media["example"]["title"].replace(" ", "") == name
 
 
 @pytest.mark.parametrize(("path", "method"), BODIES)
