@@ -49,8 +49,9 @@ class CallbackPlan:
 
     def again(self, task: SimulatedTask, not_before: datetime) -> None:
         """Tell everything of the task once more."""
-        self._lines[task.number].told = 0
-        self._lines[task.number].not_before = not_before
+        # Versions go up, or what is stale in the heap would be taken for new.
+        version = self._lines[task.number].version
+        self._lines[task.number] = _Line(task, not_before=not_before, version=version)
         self.follow(task)
 
     def forget(self, task: SimulatedTask) -> None:

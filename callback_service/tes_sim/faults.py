@@ -1,11 +1,9 @@
-"""What goes wrong at the simulated server, and how its answers look then."""
+"""What goes wrong at the simulated server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
-
-from callback_service.tes_sim.reply import JSON, PLAIN, Manner, Reply
 
 
 class Answer(StrEnum):
@@ -37,8 +35,9 @@ class On(StrEnum):
     INFO = "GetServiceInfo"
 
     def hits(self, operation: str) -> bool:
-        writes = operation in {On.CREATE, On.CANCEL}
-        return self is On.ALL or operation == self or {On.READS: not writes}.get(self, writes)
+        if self in {On.READS, On.WRITES}:
+            return (operation in {On.CREATE, On.CANCEL}) is (self is On.WRITES)
+        return self in {On.ALL, operation}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Faults:
         return cls(**read | {"on": On(given.get("on", On.ALL))})
 
     @property
-    def is_request_hit(self) -> bool:
+    def hits_requests(self) -> bool:
         return self.answer is not Answer.RIGHT or self.delay > 0 or self.drip > 0
 
     @property
@@ -87,48 +86,14 @@ class Faults:
 
 
 _NUMBERS = (int, float)
+_CAN_BE_LEFT_OPEN = {"times", "lasting"}
 
 
 def _check(name: str, value: Any, default: Any) -> None:
-    if name in {"times", "lasting"}:
-        fits = value is None or (isinstance(value, _NUMBERS) and value >= 0)
-    elif isinstance(default, bool) or isinstance(value, bool):
-        fits = isinstance(value, bool) and isinstance(default, bool)
-    elif isinstance(default, _NUMBERS):
-        fits = isinstance(value, _NUMBERS) and value >= 0
-    else:
-        fits = isinstance(value, str)
-    if not fits:
+    if name in _CAN_BE_LEFT_OPEN and value is None:
+        return
+    kind = bool if isinstance(default, bool) else str if isinstance(default, str) else _NUMBERS
+    # In Python a bool is a number.
+    fits = isinstance(value, kind) and isinstance(value, bool) is isinstance(default, bool)
+    if not fits or (kind is _NUMBERS and value < 0):
         raise ValueError(f"{name}: {str(value)[:40]!r} does not fit")
-
-
-def spoilt(reply: Reply, faults: Faults) -> Reply:
-    """The right answer as the fault lets it out."""
-    manner = Manner(faults.delay, faults.drip)
-    text = Reply(reply.status, reply.body, reply.headers, manner)
-    match faults.answer:
-        case Answer.HTML:
-            html = b"<!doctype html><title>Sign in</title><h1>Please sign in</h1>"
-            return Reply(200, html, {"Content-Type": "text/html; charset=utf-8"}, manner)
-        case Answer.TRUNCATED:
-            return Reply(reply.status, reply.body[: len(reply.body) // 2], JSON, manner)
-        case Answer.WRONG_SHAPE:
-            return Reply(200, b'[{"tasks": 5, "id": null, "state": {}}]', JSON, manner)
-        case Answer.ENDLESS:
-            return Reply(200, b'{"tasks": [', JSON, Manner(faults.delay, endless=True))
-        case Answer.LOST:
-            return HUNG_UP
-    return text
-
-
-HUNG_UP = Reply(0, b"", JSON, Manner(hangs_up=True))
-
-
-def instead(faults: Faults, error: Reply) -> Reply:
-    """What comes without anything being done; `error` is as the server words it."""
-    manner = Manner(faults.delay, faults.drip)
-    if faults.answer is Answer.HANG_UP:
-        return HUNG_UP
-    if faults.answer is Answer.REDIRECT:
-        return Reply(302, b"", {"Location": faults.location}, manner)
-    return Reply(error.status, error.body, error.headers, manner if manner != PLAIN else PLAIN)

@@ -4,14 +4,17 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import datetime
 
-from callback_service.tes_sim.listing import Query
+from callback_service.tes_sim.request import Query
 
 KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request. `operation` is its operationId in TES, or empty for what is none."""
+    """A request; `operation` is its operationId in TES, or empty for what is none.
+
+    `status` is 0 where there was no answer.
+    """
 
     at: datetime
     method: str

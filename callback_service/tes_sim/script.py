@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from callback_service.domain.states import State
 
+DEFAULT_TEXT = "QUEUED 0.1, INITIALIZING 0.1, RUNNING 1, COMPLETE"
+
 _STEP = re.compile(r"([A-Z_]+)(?:\s+(\d+(?:\.\d+)?|\.\d+))?")
 _LONGEST = 10 * 365 * 24 * 3600.0
 
@@ -57,4 +59,4 @@ class Script:
         return tuple(moves)
 
 
-DEFAULT = Script.parse("QUEUED 0.1, INITIALIZING 0.1, RUNNING 1, COMPLETE")
+DEFAULT = Script.parse(DEFAULT_TEXT)

@@ -13,13 +13,16 @@ from callback_service.tes_sim.core import SimulatedServer
 from callback_service.tes_sim.reply import Reply
 
 _LARGEST_BODY = 64 * 2**20
+_WAITING_CONNECTIONS = 1024
 _ENDLESS = b" " * 2**16
+# Whoever still waits for an answer at the end gets none.
+_LAST_MOMENT = 0.01
 
 Note = Callable[[str], None]
 
 
 def unnoted(_line: str) -> None:
-    """Nobody wants to read the requests."""
+    """Nobody wants to read about the requests."""
 
 
 class Shell:
@@ -34,10 +37,10 @@ class Shell:
         """Begin to listen, and answer on which port; raises `OSError` where nothing can."""
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_MOMENT)
         await runner.setup()
         self._open.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await web.TCPSite(runner, host, port, backlog=_WAITING_CONNECTIONS).start()
         sending = asyncio.create_task(send_callbacks(self._core))
         self._open.callback(sending.cancel)
         bound: int = runner.addresses[0][1]
@@ -58,26 +61,32 @@ class Shell:
             request.headers.get("Authorization"),
             now=now,
         )
-        self._note(f"{now:%H:%M:%S.%f} {request.method} {request.rel_url.raw_path_qs}")
+        url = request.rel_url.raw_path_qs
+        self._note(f"{now:%H:%M:%S.%f} {request.method} {url} status={reply.status}")
         return await _send(request, reply)
 
 
 async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
-    manner = reply.manner
-    await asyncio.sleep(manner.delay)
-    if manner.hangs_up:
+    await asyncio.sleep(reply.manner.delay)
+    if reply.manner.hangs_up:
         if request.transport:
             request.transport.abort()
         return web.Response()
-    if not manner.drip and not manner.endless:
-        return _response(reply)
+    if reply.manner.drip or reply.manner.endless:
+        return await _stream(request, reply)
+    return _response(reply)
+
+
+async def _stream(request: web.Request, reply: Reply) -> web.StreamResponse:
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
     await response.prepare(request)
     for byte in reply.body:
         await response.write(bytes([byte]))
-        await asyncio.sleep(manner.drip)
-    while manner.endless:
+        await asyncio.sleep(reply.manner.drip)
+    while reply.manner.endless:
         await response.write(_ENDLESS)
+        # Writing to somebody who reads fast enough gives others no turn.
+        await asyncio.sleep(0)
     return response
 
 

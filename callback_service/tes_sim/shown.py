@@ -44,6 +44,14 @@ _EMPTY_EXECUTOR: Mapping[str, Any] = {
     "env": {},
     "ignore_error": False,
 }
+_EMPTY_LOG: Mapping[str, Any] = {
+    "logs": [],
+    "metadata": {},
+    "start_time": "",
+    "end_time": "",
+    "outputs": [],
+    "system_logs": [],
+}
 
 
 def by_the_book(task: SimulatedTask, view: View, now: datetime, logs_after: float) -> Any:
@@ -62,6 +70,8 @@ def leaving_nothing_out(task: SimulatedTask, view: View, now: datetime, logs_aft
     """Every field in every view, empty and null ones too."""
     shown = {**_EMPTY_TASK, **by_the_book(task, view, now, logs_after)}
     shown["executors"] = [{**_EMPTY_EXECUTOR, **one} for one in shown["executors"]]
+    if view is not View.MINIMAL:
+        shown["logs"] = [{**_EMPTY_LOG, **one} for one in shown["logs"] or [{}]]
     return shown
 
 

@@ -47,7 +47,7 @@ def _clear(core: SimulatedServer, _: Any, __: datetime) -> Any:
 
 def _tasks(core: SimulatedServer, _: Any, now: datetime) -> Any:
     return {
-        "tasks": [_shown_task(task, now) for task in core.all_tasks()],
+        "tasks": [_shown_task(task, now) for task in core.tasks()],
         "restarts": core.restarts,
         "lost_callbacks": core.lost_callbacks,
     }

@@ -11,31 +11,24 @@ class Tasks:
     def __init__(self) -> None:
         self._tasks: dict[int, SimulatedTask] = {}
         self._numbers: dict[str, int] = {}
-        self._next = 0
+        self.next_number = 0
+        self.newest_id = ""
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    @property
-    def next_number(self) -> int:
-        return self._next
-
-    def add(self, task: SimulatedTask) -> None:
+    def put(self, task: SimulatedTask) -> None:
         self._tasks[task.number] = task
-        self._numbers[task.id] = task.number
-        self._next = task.number + 1
-
-    def change(self, task: SimulatedTask) -> None:
-        self._tasks[task.number] = task
+        if task.number == self.next_number:
+            self._numbers[task.id] = task.number
+            self.next_number += 1
+            self.newest_id = task.id
 
     def get(self, task_id: str) -> SimulatedTask | None:
         return self._tasks.get(self._numbers.get(task_id, -1))
 
-    def numbered(self, number: int) -> SimulatedTask | None:
-        return self._tasks.get(number)
-
-    def remove(self, task_id: str) -> None:
-        self._tasks.pop(self._numbers.pop(task_id, -1), None)
+    def remove(self, task: SimulatedTask) -> None:
+        self._tasks.pop(self._numbers.pop(task.id, -1), None)
 
     def clear(self) -> None:
         """Numbers go on, for page tokens may still be around."""
@@ -43,7 +36,8 @@ class Tasks:
         self._numbers.clear()
 
     def newest_first(self, before: int | None = None) -> Iterator[SimulatedTask]:
-        for number in range(self._next if before is None else min(before, self._next))[::-1]:
+        end = self.next_number if before is None else min(before, self.next_number)
+        for number in reversed(range(end)):
             if task := self._tasks.get(number):
                 yield task
 

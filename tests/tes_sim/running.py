@@ -38,7 +38,7 @@ class RunningServer:
     def states(self) -> dict[str, State]:
         """The truth."""
         now = datetime.now(UTC)
-        return {task.id: task.state(now) for task in self.core.all_tasks()}
+        return {task.id: task.state(now) for task in self.core.tasks()}
 
     @property
     def counts(self) -> dict[str, int]:

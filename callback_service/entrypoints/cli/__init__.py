@@ -64,10 +64,11 @@ def add_client_commands(app: typer.Typer) -> None:
     from callback_service.entrypoints.cli.runs import app as runs
     from callback_service.entrypoints.cli.send import send
     from callback_service.entrypoints.cli.servers import app as servers
+    from callback_service.entrypoints.cli.tes_sim import tes_sim
 
     app.add_typer(runs, name="runs", rich_help_panel=_CLIENT)
     app.add_typer(servers, name="servers", rich_help_panel=_CLIENT)
-    for command in (demo, listen, send):
+    for command in (demo, listen, send, tes_sim):
         app.command(rich_help_panel=_TRY)(command)
 
 

@@ -12,7 +12,8 @@ from callback_service.tes_sim.submitted import TES_1_1, Fields
 from callback_service.tes_sim.task import SimulatedTask
 
 FILTERS = frozenset({"state", "name_prefix", "tag_key"})
-DEFAULT_PAGE, LARGEST_PAGE = 256, 2047
+# In which a cancel can change nothing any more.
+ENDED_OTHERWISE = FINAL - {State.CANCELED}
 
 
 def _plain_error(status: int, message: str) -> Mapping[str, Any]:
@@ -41,6 +42,8 @@ class Profile:
     has_pages: bool = True
     # Else what is larger is cut down.
     refuses_large_pages: bool = True
+    # Whether a full page has a token in any case: behind it may be an empty page.
+    looks_no_further: bool = False
     # Whether a page that is the last one says so by an empty token.
     says_last_page: bool = False
     # Whether each executor is queued, too.
@@ -52,7 +55,8 @@ class Profile:
     # Final states in which a cancel is answered 500.
     cannot_cancel: AbstractSet[State] = frozenset()
     logs_after: float = 0.0
-    knows_preempted: bool = True
+    # What becomes of a task whose machine is taken away.
+    preempted: State = State.PREEMPTED
     info: Mapping[str, Any] = field(default_factory=dict)
     calls_back: bool = False
     # Whether the first state is told, which whoever submitted knows.
@@ -64,5 +68,9 @@ class Profile:
     # Whether a cancel before anything ran is told.
     tells_early_cancel: bool = True
 
-
-FAILED = FINAL - {State.CANCELED}
+    @property
+    def known_fields(self) -> Fields:
+        """What a submitted task may hold."""
+        if not self.calls_back:
+            return self.fields
+        return {**self.fields, "": self.fields[""] | {"callback_url"}}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from callback_service.domain.states import State
 from callback_service.tes_sim.profiles.profile import Profile
 from callback_service.tes_sim.reply import Refused
 from callback_service.tes_sim.submitted import TES_1_0
@@ -36,5 +37,5 @@ TESK = Profile(
     has_pages=False,
     queues_executors=True,
     canceling=None,
-    knows_preempted=False,
+    preempted=State.SYSTEM_ERROR,
 )
