@@ -27,7 +27,7 @@ _LIBRARIES = (
 def describe() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "command": _without_passwords(shlex.join(["python", "-m", "bench", *sys.argv[1:]])),
+        "command": _without_passwords(shlex.join(["python", "-m", _module(), *sys.argv[1:]])),
         "commit": _commit(),
         "processor": _line("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": os.cpu_count(),
@@ -37,6 +37,12 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
     }
+
+
+def _module() -> str:
+    """The one that was started, by its whole name."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else "bench"
 
 
 def _without_passwords(command: str) -> str:

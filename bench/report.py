@@ -9,7 +9,7 @@ ENDS = "<!-- end of results -->"
 
 
 def markdown(results: dict[str, Any]) -> str:
-    parts = [_machine(results["machine"]), _rest(results["rest"])]
+    parts = [machine_line(results["machine"]), _rest(results["rest"])]
     for broker, measured in results["brokers"].items():
         parts += [
             f"### Broker: {broker}",
@@ -20,17 +20,17 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, marks: tuple[str, str] = (BEGINS, ENDS)) -> None:
     """Replace what is between the marks, which the document must have."""
     document = path.read_text(encoding="utf-8")
-    before, begins, rest = document.partition(BEGINS)
-    _, ends, after = rest.partition(ENDS)
+    before, begins, rest = document.partition(marks[0])
+    _, ends, after = rest.partition(marks[1])
     if not begins or not ends:
-        raise SystemExit(f"{path} has no section between {BEGINS} and {ENDS}")
+        raise SystemExit(f"{path} has no section between {marks[0]} and {marks[1]}")
     path.write_text(f"{before}{begins}\n\n{text}\n\n{ends}{after}", encoding="utf-8")
 
 
-def _machine(machine: dict[str, Any]) -> str:
+def machine_line(machine: dict[str, Any]) -> str:
     libraries = ", ".join(f"{name} {number}" for name, number in machine["libraries"].items())
     return (
         f"`{machine['command']}` on {machine['date']}, commit {machine['commit']}: "
@@ -53,7 +53,7 @@ def _floor(floors: Iterable[dict[str, Any]]) -> str:
         [one["load"], f"{one['written_per_second']:,}", _cpu(one["cpu_ms_per_write"])]
         for one in floors
     ]
-    return _table(("floor: bare writes", "written/s", "CPU ms each"), rows)
+    return table(("floor: bare writes", "written/s", "CPU ms each"), rows)
 
 
 def _closed(measured: Iterable[dict[str, Any]]) -> str:
@@ -70,7 +70,7 @@ def _closed(measured: Iterable[dict[str, Any]]) -> str:
         for one in measured
     ]
     head = ("closed loop", "sink", "acknowledged/s", "of the floor", "p50 / p99 ms", "CPU ms each")
-    return _table((*head, "ledger"), rows)
+    return table((*head, "ledger"), rows)
 
 
 def _open(one: dict[str, Any]) -> str:
@@ -83,7 +83,7 @@ def _open(one: dict[str, Any]) -> str:
         _cpu(one["cpu_ms_per_callback"]),
         _ledger(one),
     ]
-    return _table((*head, "CPU ms each", "ledger"), [row])
+    return table((*head, "CPU ms each", "ledger"), [row])
 
 
 def _milliseconds(values: dict[str, float | None]) -> str:
@@ -101,6 +101,6 @@ def _ledger(one: dict[str, Any]) -> str:
     return counts + drained + void
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

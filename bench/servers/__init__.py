@@ -1,0 +1,1 @@
+"""What it costs to ask servers that do not call back, and how soon their changes are known."""
