@@ -3,49 +3,26 @@
 The interpreters are those of `CLIENT_PYTHONS`, divided by spaces, or what is on the PATH.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
 
 from tests.services import missing
+from tests.venvs import TOP, VENVS, locked, pip, prepared, run
 
-TOP = Path(__file__).parents[2]
 CLIENT = TOP / "client"
-VENVS = TOP / ".venv" / "client"
+CLIENT_VENVS = VENVS / "client"
 OLDEST, NEWEST = "python3.8", "python3.13"
 PYTHONS = os.environ.get("CLIENT_PYTHONS", "").split() or [OLDEST, NEWEST]
 # What `pip install` of the client brings, and what runs its tests.
 PACKAGES = ["requests", "pytest"]
 
 pytestmark = pytest.mark.slow
-
-
-def run(*command: str | Path) -> str:
-    # Nothing of the Python that runs this test, nor of its pytest, may reach the other one.
-    foreign = ("PYTHON", "PYTEST", "COV_", "COVERAGE", "VIRTUAL_ENV")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=TOP,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}", pytrace=False)
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +34,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (made,) = folder.glob("*.whl")
     return made
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Two test runs in one checkout share the venvs."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        flock(lock, LOCK_EX)
-        yield
 
 
 def version_of(python: str) -> str:
@@ -80,35 +48,13 @@ def version_of(python: str) -> str:
     return answer.stdout.strip()
 
 
-def _pip(inside: Path) -> list[str | Path]:
-    if list(inside.parent.glob("pip*")):
-        return [inside, "-m", "pip"]
-    return [sys.executable, "-m", "pip", "--python", inside]
-
-
-def prepared(python: str, version: str) -> Path:
-    """The interpreter of a venv with what the client needs, made once for each Python."""
-    wanted = hashlib.sha256(f"{version} {shutil.which(python)} {PACKAGES}".encode()).hexdigest()
-    venv = VENVS / version
-    stamp = venv / "ready"
-    inside = venv / "bin" / "python"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(venv, ignore_errors=True)
-        # Debian packs ensurepip separately; where it is missing, this Python's pip fills the venv.
-        whole = subprocess.run([python, "-c", "import ensurepip"], check=False).returncode == 0
-        run(python, "-m", "venv", *([] if whole else ["--without-pip"]), venv)
-        run(*_pip(inside), "install", "--quiet", *PACKAGES)
-        stamp.write_text(wanted)
-    return inside
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda python: Path(python).name)
 def test_the_clients_own_tests_pass_on(python: str, wheel: Path, tmp_path: Path) -> None:
     version = version_of(python)
-    with locked(VENVS / version):
-        inside = prepared(python, version)
-        run(*_pip(inside), "install", "--quiet", "--no-deps", "--force-reinstall", wheel)
+    with locked(CLIENT_VENVS / version):
+        inside = prepared(CLIENT_VENVS / version, python, version, PACKAGES)
+        run(*pip(inside), "install", "--quiet", "--no-deps", "--force-reinstall", wheel)
         # Not the repository's settings, which are for the pytest and the plugins of its lock.
         told = run(
             *(inside, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", TOP, "-p"),
@@ -117,7 +63,7 @@ def test_the_clients_own_tests_pass_on(python: str, wheel: Path, tmp_path: Path)
         )
         where = run(inside, "-I", "-c", "import callback_client as it; print(it.__file__)")
     assert " passed" in told
-    assert Path(where.strip()).is_relative_to(VENVS), "the installed client was tested"
+    assert Path(where.strip()).is_relative_to(CLIENT_VENVS), "the installed client was tested"
 
 
 def test_a_wheel_has_all_of_the_package_and_nothing_else(wheel: Path) -> None:
