@@ -13,7 +13,7 @@ from celery import signals
 
 from callback_service import wiring
 from callback_service.adapters import open_files
-from callback_service.config import Settings
+from callback_service.config.settings import Settings
 from callback_service.domain.errors import ConfigError, ServiceError
 from callback_service.domain.run import LEASE
 from callback_service.entrypoints import celery_tasks

@@ -10,15 +10,24 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from callback_service.config import ENVIRONMENT, ApiTokenSettings, Settings
+from callback_service.config import ENVIRONMENT
+from callback_service.config.server_settings import CredentialsSettings, StoredCredentials
+from callback_service.config.settings import ApiTokenSettings, Settings
 
 DOCUMENT = Path(__file__).with_name("configuration.md")
 BEGIN, END = "<!-- generated: begin -->\n", "<!-- generated: end -->\n"
 
-_WORDS = {bool: "true or false", str: "text", int: "whole number", float: "number", Path: "path"}
+_WORDS = {
+    bool: "true or false",
+    str: "text",
+    SecretStr: "text",
+    int: "whole number",
+    float: "number",
+    Path: "path",
+}
 _BOUNDS = {"gt": "over {}", "ge": "from {}", "le": "to {}", "lt": "under {}"}
 
 
@@ -37,16 +46,31 @@ def _reference() -> Iterator[str]:
             section: type[BaseModel] = field.annotation  # type: ignore[assignment]
             yield f"\n### custom.{name}\n\n{section.__doc__}\n"
             yield from _table(f"{name}.", section.model_fields)
-    yield f"\n### A token\n\n{ApiTokenSettings.__doc__}\n"
-    yield from _table("", ApiTokenSettings.model_fields)
+    yield from _entry("A token", ApiTokenSettings)
+    yield from _entry("Credentials", CredentialsSettings)
+    yield "\nIn the file that `servers.credentials_file` names, also:\n"
+    own = StoredCredentials.model_fields.keys() - CredentialsSettings.model_fields.keys()
+    yield from _table("", {name: StoredCredentials.model_fields[name] for name in sorted(own)})
     yield ""
+
+
+def _entry(heading: str, model: type[BaseModel]) -> Iterator[str]:
+    yield f"\n### {heading}\n\n{model.__doc__}\n"
+    yield from _table("", model.model_fields)
 
 
 def _table(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
     yield "| setting | value | default | what it is |"
     yield "|---|---|---|---|"
+    yield from _rows(prefix, fields)
+
+
+def _rows(prefix: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
     for name, field in fields.items():
         path = f"{prefix}{name}"
+        if _is_section(field):
+            yield from _rows(f"{path}.", field.annotation.model_fields)  # type: ignore[union-attr]
+            continue
         yield f"| `{path}` | {_value(field)} | {_default(field)} | {_meaning(path, field)} |"
 
 
@@ -68,6 +92,8 @@ def _kind(annotation: Any) -> str:
     options = [one for one in get_args(annotation) if one not in {NoneType, Ellipsis}]
     if all(isinstance(one, str) for one in options) and options:
         return ", ".join(f"`{one}`" for one in options)
+    if get_origin(annotation) is dict:
+        return "[credentials](#credentials) by name"
     if get_origin(annotation) is tuple:
         (inner,) = options
         return "list of tokens" if inner is ApiTokenSettings else "list of texts"
@@ -78,7 +104,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
     default = field.default
-    if default is None or default == ():
+    if default is None or default in ((), {}):
         return "none"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

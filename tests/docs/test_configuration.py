@@ -42,7 +42,19 @@ def test_every_variable_is_in_the_reference():
 def test_settings_in_documents_can_be_used(text, tmp_path, monkeypatch):
     settings = yaml.safe_load(text)
     # What they name is on the reader's machine.
-    settings.get("custom", {}).get("access", {}).pop("tokens_file", None)
+    custom = settings.get("custom", {})
+    custom.get("access", {}).pop("tokens_file", None)
+    servers = custom.get("servers", {})
+    for name in ("ca_file", "credentials_file"):
+        servers.pop(name, None)
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n", encoding="utf-8")
+    for entry in servers.get("credentials", {}).values():
+        for name, value in entry.items():
+            if name.endswith("_env"):
+                monkeypatch.setenv(value, "secret")
+            if name.endswith("_file"):
+                entry[name] = str(secret)
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     monkeypatch.setenv("CALLBACK_CONFIG", str(file))

@@ -13,7 +13,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from callback_service import wiring
-from callback_service.config import ENVIRONMENT, Settings
+from callback_service.config import ENVIRONMENT
+from callback_service.config.credentials import Credentials, resolved
+from callback_service.config.server_settings import StoredCredentials
+from callback_service.config.settings import Settings
 from callback_service.domain.capability import hash_token
 from callback_service.domain.errors import ConfigError
 from callback_service.domain.feed import SETTLING
@@ -64,14 +67,12 @@ def test_a_setting_stands_in_the_file_with_its_default(path: str) -> None:
 @pytest.mark.parametrize("path", SETTINGS)
 def test_a_setting_is_explained_in_the_file_and_in_the_code(path: str) -> None:
     lines = TEXT[TEXT.index("\ncustom:") :].splitlines()
-    section, _, name = path.rpartition(".")
-    start = lines.index(f"  {section}:") if section else 0
-    indent = "    " if section else "  "
-    index = next(
-        number
-        for number, line in enumerate(lines)
-        if number > start and line.startswith(f"{indent}{name}:")
-    )
+    index = 0
+    for depth, name in enumerate(path.split("."), start=1):
+        key = f"{'  ' * depth}{name}:"
+        index = next(
+            number for number, line in enumerate(lines) if number > index and line.startswith(key)
+        )
     assert is_explained(lines, index)
     assert SETTINGS[path].description
 
@@ -79,12 +80,17 @@ def test_a_setting_is_explained_in_the_file_and_in_the_code(path: str) -> None:
 def test_the_file_has_no_settings_besides() -> None:
     def paths(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
         for name, value in values.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and value:
                 yield from paths(value, f"{prefix}{name}.")
             else:
                 yield f"{prefix}{name}"
 
     assert set(paths(CUSTOM)) == SETTINGS.keys()
+
+
+def test_an_entry_explains_itself_too() -> None:
+    for _, field in leaves(StoredCredentials):
+        assert field.description
 
 
 def load(folder: Path, text: str = "{}", **variables: str) -> Settings:
@@ -117,6 +123,11 @@ MISTAKES = {
     "custom: {access: {auth: perhaps}}": "custom.access.auth: Input should be a valid boolean",
     "custom: {access: {tokens: [{hash: secret, owner: a}]}}": "custom.access.tokens.0.hash: ",
     "custom: {access: 5}": "custom.access: Input should be",
+    "custom: {servers: {fast: 5, slow: 4}}": "custom.servers.slow: must not be less than `fast`",
+    "custom: {servers: {requests_per_second: 0}}": "custom.servers.requests_per_second: Input should be greater",
+    "custom: {servers: {ca_file: missing.pem}}": "custom.servers.ca_file names missing.pem, which is not a file",
+    "custom: {gateway: {tag: {vlaue: a}}}": "custom.gateway.tag.vlaue: there is no such setting; did you mean value?",
+    "custom: {gateway: {max_request: 5}}": "custom.gateway.max_request: Input should be greater",
     "custom: 5": "custom: ",
     "custom: [1]": "custom: ",
     "server: {port: many}": "server.port: Input should be a valid integer",
@@ -217,12 +228,14 @@ VARIABLES = {
     "CALLBACK_API_TOKENS_FILE": ("{folder}/tokens.yaml", None),
     "CALLBACK_EGRESS_ALLOW": ("10.0.0.0/8, 127.0.0.0/8", ("10.0.0.0/8", "127.0.0.0/8")),
     "CALLBACK_BROKER_FOLDER": ("{folder}", None),
+    "CALLBACK_CREDENTIALS_FILE": ("{folder}/credentials.yaml", None),
 }
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_a_variable_overrides_the_file(tmp_path: Path, name: str) -> None:
     tokens(tmp_path)
+    stored(tmp_path, "{}")
     text, wanted = VARIABLES[name]
     text = text.format(folder=tmp_path)
     settings: Any = load(tmp_path, "custom: {public_url: 'http://a.example.org'}", **{name: text})
@@ -242,3 +255,108 @@ def test_tokens_of_the_file_and_of_the_settings_are_all_good(tmp_path: Path) -> 
     own = f"custom: {{access: {{tokens: [{{hash: '{hash_token('b')}', owner: bob}}]}}}}"
     settings = load(tmp_path, own, CALLBACK_API_TOKENS_FILE=tokens(tmp_path))
     assert {token.owner for token in settings.access.tokens} == {"alice", "bob"}
+
+
+# ---- credentials for TES servers ----
+
+
+def stored(folder: Path, text: str) -> str:
+    path = folder / "credentials.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def credentials(settings: Settings, **environ: str) -> dict[str, Credentials]:
+    return resolved(settings.servers.credentials, environ)
+
+
+def test_credentials_are_where_they_are_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("a secret\n")
+    own = f"""custom: {{servers: {{credentials: {{
+        basic: {{username: me, password_env: TES_PASSWORD}},
+        mounted: {{username: me, password_file: {tmp_path}/password}},
+        bearer: {{token_env: TES_TOKEN}},
+        replaced: {{token_env: TES_TOKEN}}}}}}}}"""
+    file = stored(tmp_path, "{literal: {username: me, password: 'a:b'}, replaced: {token: new}}")
+    variables = {"TES_PASSWORD": "a secret", "TES_TOKEN": "abc"}
+    settings = load(tmp_path, own, CALLBACK_CREDENTIALS_FILE=file, **variables)
+    assert credentials(settings, **variables) == {
+        "basic": Credentials("me", "a secret"),
+        "mounted": Credentials("me", None, tmp_path / "password"),
+        "bearer": Credentials(None, "abc"),
+        "literal": Credentials("me", "a:b"),
+        "replaced": Credentials(None, "new"),
+    }
+
+
+def test_credentials_are_not_shown(tmp_path: Path) -> None:
+    file = stored(tmp_path, "{one: {username: me, password: secret}, two: {token: secret}}")
+    settings = load(tmp_path, CALLBACK_CREDENTIALS_FILE=file)
+    assert credentials(settings)["two"].secret == "secret"
+    for shown in (repr(settings), settings.model_dump_json(), repr(credentials(settings))):
+        assert "secret" not in shown.replace("secret=", "")
+
+
+BAD_CREDENTIALS = {
+    "{a: {}}": "credentials.a: must have one of password_env, password_file, token_env, token_file; has none",
+    "{a: {token_env: HOME, token_file: x}}": "has token_env and token_file",
+    "{a: {username: me}}": "credentials.a: must have one of",
+    "{a: {password_env: HOME}}": "credentials.a: a password goes with a username, and a token without one",
+    "{a: {username: me, token_env: HOME}}": "a password goes with a username",
+    "{a: {username: 'a:b', password_env: HOME}}": "credentials.a.username: must have no colon",
+    "{a: {username: '', password_env: HOME}}": "credentials.a.username: ",
+    "{a: {token_env: NOT_SET}}": "credentials.a.token_env: there is nothing in the variable NOT_SET; set it",
+    "{a: {token_env: EMPTY}}": "credentials.a.token_env: there is nothing in the variable EMPTY",
+    "{a: {token_env: TWO_LINES}}": "credentials.a.token_env: the secret must be one line",
+    "{a: {token_file: missing}}": "credentials.a: cannot read missing: No such file",
+    "{a: {token_file: .}}": "credentials.a: cannot read .: Is a directory",
+    "{a: {token_file: /dev/null}}": "credentials.a: put the secret into /dev/null, which is empty",
+    "{a: {token: very-secret}}": "credentials.a.token: there is no such setting; did you mean token_",
+    "{a: {username: me, password: very-secret}}": "credentials.a.password: there is no such setting; did you mean password_",
+    "{A: {token_env: HOME}}": "credentials: 'A' cannot be a name: must be 1 to 63 lower-case letters",
+    "{a: very-secret}": "credentials.a: Input should be",
+    "very-secret": "credentials: Input should be",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("entries", "says"), BAD_CREDENTIALS.items())
+def test_credentials_that_cannot_be_used_are_named_at_the_start(
+    tmp_path: Path, entries: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(
+            tmp_path,
+            f"custom: {{servers: {{credentials: {entries}}}}}",
+            EMPTY="",
+            TWO_LINES="very-secret\nX-Forged: yes",
+        )
+    assert f"custom.servers.{says}" in str(refused.value) or says in str(refused.value)
+    assert "very-secret" not in str(refused.value)
+
+
+BAD_FILES = {
+    "[a]": "is not a YAML mapping",
+    "{a: very-secret}": "credentials.yaml: a: Input should be",
+    "{a: {tokn: very-secret}}": "credentials.yaml: a.tokn: there is no such setting; did you mean token?",
+    "{a: {token: ''}}": "credentials.yaml: a.token: ",
+    "{a: {token: very-secret, token_env: HOME}}": "credentials.yaml: a: must have one of",
+    '{a: {token: "very-secret\\n"}}': "credentials.a: the secret must be one line",
+    "{A: {token: very-secret}}": "credentials.yaml: 'A' cannot be a name",
+    "{1: {token: very-secret}, 2: {token: 5}}": "credentials.yaml: 2.token: Input should be a valid string",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), BAD_FILES.items())
+def test_a_file_of_credentials_that_cannot_be_used_is_named(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, CALLBACK_CREDENTIALS_FILE=stored(tmp_path, text))
+    assert says in str(refused.value)
+    assert "very-secret" not in str(refused.value)
+
+
+def test_a_file_of_credentials_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.yaml")
+    with pytest.raises(ConfigError, match=re.escape(f"{missing} cannot be read")):
+        load(tmp_path, CALLBACK_CREDENTIALS_FILE=missing)
