@@ -15,7 +15,7 @@ from tests.venvs import VENVS, clean_environ, locked, prepared
 
 PROGRAM = Path(__file__).parent / "programs" / "py_tes.py"
 # 0.4.2 is what Snakemake's and Toil's plugins ask for, 1.1.4 what cwl-tes is used with.
-PY_TES = ["1.1.4", "0.4.2"]
+NEW, OLD = PY_TES = ["1.1.4", "0.4.2"]
 # What both import. Of all that 1.1.4 asks for, Sphinx and pytest are left out.
 NEEDED = ["attrs", "python-dateutil", "requests", "six"]
 

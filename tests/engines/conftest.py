@@ -1,9 +1,19 @@
+import itertools
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import new_receiver, pytest_runtest_makereport, receiver
+from tests.e2e.system import running_system
 from tests.engines.clients import PY_TES, installed, running
+
+__all__ = ["new_receiver", "pytest_runtest_makereport", "receiver"]
+
+# What the service shows a server that is registered with the credentials `sim`.
+CREDENTIALS = "token-of-the-operator"
+
+_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items):
@@ -24,3 +34,27 @@ def connect(version):
     python = installed(version)
     with ExitStack() as stack:
         yield lambda url, **how: stack.enter_context(running(python, url, **how))
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gateway")
+    secret = folder / "secret"
+    secret.write_text(CREDENTIALS)
+    servers = {"credentials": {"sim": {"token_file": str(secret)}}}
+    with running_system(folder, servers=servers) as one:
+        yield one
+
+
+@pytest.fixture
+def register(system):
+    """Put the gateway before a server: `register(server, access="open")` is the URL for clients."""
+    with ExitStack() as stack:
+
+        def register(server, **how):
+            name = f"sim-{next(_numbers)}"
+            shown = system.client.post("/v1/servers", {"name": name, "url": server.url, **how})
+            stack.callback(system.client.ask, "DELETE", f"/v1/servers/{name}")
+            return shown["gateway_url"]
+
+        yield register

@@ -5,6 +5,8 @@ import itertools
 PROFILES = ["funnel", "strict", "tesk", "pr176"]
 VIEWS = ["MINIMAL", "BASIC", "FULL"]
 SHORT = "QUEUED 0.1, RUNNING 0.3, COMPLETE"
+# Long enough for whoever looks every second to see all of it.
+SLOW = "QUEUED 1.5, RUNNING 1.5, COMPLETE"
 ENDLESS = "QUEUED 0.1, RUNNING"
 
 _numbers = itertools.count(1)

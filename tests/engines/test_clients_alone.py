@@ -6,11 +6,9 @@ Each end is a reason for something that the gateway does.
 import pytest
 
 from callback_service.tes_sim.faults import Answer, On
-from tests.engines.clients import Raised
+from tests.engines.clients import NEW, OLD, Raised
 from tests.engines.tasks import PROFILES, VIEWS, cancel_a_task, new_task, run_a_task
 from tests.tes_sim.running import running_server
-
-NEW, OLD = "1.1.4", "0.4.2"
 
 only_new = pytest.mark.parametrize("version", [NEW], indirect=True)
 only_old = pytest.mark.parametrize("version", [OLD], indirect=True)
