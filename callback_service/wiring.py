@@ -33,11 +33,13 @@ from callback_service.adapters.clock import SystemClock
 from callback_service.adapters.http_sink.sender import HttpSender
 from callback_service.adapters.mongo.connection import Connection
 from callback_service.adapters.mongo.deliveries import MongoDeliveryLog
+from callback_service.adapters.mongo.fingerprints import MongoFingerprints
+from callback_service.adapters.mongo.outcomes import MongoOutcomes
 from callback_service.adapters.mongo.runs import MongoRuns
 from callback_service.adapters.mongo.servers import MongoServers
 from callback_service.adapters.mongo.tasks import MongoTasks
 from callback_service.adapters.mongo.ticks import MongoTicks
-from callback_service.config import Settings
+from callback_service.config.settings import Settings
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.errors import ConfigError
 from callback_service.faults import Faults
@@ -132,6 +134,8 @@ class Stores:
         self.tasks = MongoTasks(self.connection)
         self.runs = MongoRuns(self.connection)
         self.servers = MongoServers(self.connection)
+        self.fingerprints = MongoFingerprints(self.connection)
+        self.outcomes = MongoOutcomes(self.connection)
         self.delivery_log = MongoDeliveryLog(self.connection)
         self.ticks = MongoTicks(self.connection)
 

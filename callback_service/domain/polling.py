@@ -113,8 +113,11 @@ class Polling:
         return replace(self, told=told, found=found, learnt=_judged(told, found, self.learnt))
 
     def forget(self) -> Self:
-        """What is left when the server has moved: nothing that was learnt of the old one."""
-        return type(self)(claim=self.claim, held_until=self.held_until, requests=self.requests)
+        """What is left when the server has moved: nothing that was learnt of the old one.
+
+        Whoever is asking the old one at this moment has lost the claim, and writes nothing of it.
+        """
+        return type(self)(claim=self.claim + 1, requests=self.requests)
 
 
 def _judged(told: int, found: int, before: CallsBack) -> CallsBack:

@@ -15,16 +15,25 @@ from callback_service.adapters.mongo.documents.delivery import (
     to_attempt,
     to_letter,
 )
+from callback_service.adapters.mongo.documents.outcome import from_outcome, to_outcome
 from callback_service.adapters.mongo.documents.run import from_run, to_run
 from callback_service.adapters.mongo.documents.server import from_server, to_server
-from callback_service.adapters.mongo.documents.task import from_task, to_task
+from callback_service.adapters.mongo.documents.task import (
+    OUTLINE,
+    from_task,
+    to_task,
+    to_unsettled,
+)
 from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, Span
+from callback_service.domain.freshness import outlined
+from callback_service.domain.polling import Polling
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Lease, Rewind, Run
 from callback_service.domain.server import Server
 from callback_service.domain.sink import HttpSink, NoSink
 from callback_service.domain.task import Task, TaskKey, Update
+from callback_service.relay.ports import Outcome
 
 AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
@@ -40,7 +49,7 @@ seconds = st.floats(0, 10**6)
 tags = st.dictionaries(texts, texts, max_size=4)
 
 keys = st.builds(TaskKey, texts, texts, texts)
-updates = st.builds(Update, seq=numbers, at=times)
+updates = st.builds(Update, seq=numbers, at=times, reason=st.none() | texts.filter(bool))
 spans = st.builds(Span, keys, numbers, numbers)
 capabilities = st.builds(Capability, texts, st.none() | times)
 several = st.lists(capabilities, max_size=3).map(tuple)
@@ -59,6 +68,10 @@ tasks = st.builds(
     updated_at=maybe_times,
     heard_at=maybe_times,
     confirmed_at=maybe_times,
+    missing_at=maybe_times,
+    accepted_at=maybe_times,
+    is_tagged=...,
+    state=...,
 )
 runs = st.builds(
     Run,
@@ -82,8 +95,44 @@ runs = st.builds(
     last_delivery_at=maybe_times,
     last_error=st.none() | texts,
 )
-# The fields that are not named are filled in by their types, those of tomorrow included.
-servers = st.builds(Server, key=texts, url=texts, created_at=times)
+# `...`: whatever the field's type can be.
+pollings = st.builds(
+    Polling,
+    claim=numbers,
+    held_until=maybe_times,
+    next_at=maybe_times,
+    polled_at=maybe_times,
+    covered_at=maybe_times,
+    wanted_until=maybe_times,
+    paid_until=maybe_times,
+    requests=numbers,
+    failures=numbers,
+    error=st.none() | texts,
+    filters=...,
+    told=numbers,
+    found=numbers,
+    learnt=...,
+)
+servers = st.builds(
+    Server,
+    key=texts,
+    url=texts,
+    created_at=times,
+    calls_back=...,
+    is_default=...,
+    access=...,
+    credentials=st.none() | texts,
+    polling=pollings,
+)
+outcomes = st.builds(
+    Outcome,
+    digest=texts,
+    rank=numbers,
+    at=times,
+    status=numbers,
+    body=st.binary(max_size=20),
+    content_type=texts,
+)
 answers = st.builds(
     Answer,
     status=st.none() | st.integers(100, 599),
@@ -117,6 +166,13 @@ def test_tasks(task: Task):
     assert document["_id"] == str(task.key)
 
 
+@given(tasks)
+def test_what_asking_for_tasks_needs(task: Task):
+    document = stored(from_task(task))
+    assert to_unsettled({name: document[name] for name in OUTLINE}) == outlined(task)
+    assert document.get("unsettled") == (None if task.is_settled else task.key.server)
+
+
 @given(runs)
 def test_runs(run: Run):
     assert to_run(stored(from_run(run))) == run
@@ -125,6 +181,11 @@ def test_runs(run: Run):
 @given(servers)
 def test_servers(server: Server):
     assert to_server(stored(from_server(server))) == server
+
+
+@given(outcomes)
+def test_outcomes(outcome: Outcome):
+    assert to_outcome(stored(from_outcome(outcome))) == outcome
 
 
 @given(attempts)

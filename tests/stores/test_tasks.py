@@ -1,61 +1,37 @@
 """What every store of tasks keeps to: whoever writes at the same time, nothing is lost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import pytest
 
 from callback_service.adapters.mongo.connection import Connection
 from callback_service.adapters.mongo.tasks import MongoTasks
 from callback_service.domain.run import Rewind
-from callback_service.domain.states import Source, State
-from callback_service.domain.task import HISTORY_LIMIT, Task, TaskKey
-from callback_service.relay.ports import Change, Tasks
-from tests.fakes.clock import START
+from callback_service.domain.states import State
+from callback_service.domain.task import HISTORY_LIMIT, TaskKey
+from callback_service.relay.ports import Tasks
 from tests.fakes.store import FakeTasks
-
-KEY = TaskKey("local", "tesk", "task/1 ü.$x")
-OTHER = TaskKey("someone:else/with a slash", "tesk", "task-2")
-# More than one statement takes.
-MANY = [TaskKey("local", "tesk", f"task-{number:04}") for number in range(230)]
-
-QUEUED, RUNNING, COMPLETE = State.QUEUED, State.RUNNING, State.COMPLETE
-CALLBACK, POLL = Source.CALLBACK, Source.POLL
-
-Decision = Callable[[Task], Task]
-
-
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-def hear(state: State, seconds: float = 0, source: Source = CALLBACK) -> Decision:
-    return lambda task: task.hear(state, source, at(seconds))
-
-
-def join(run_id: str, seconds: float = 0, *, quiet: bool = False) -> Decision:
-    return lambda task: task.join(run_id, at(seconds), quiet=quiet)
-
-
-def load(tasks: Tasks, key: TaskKey = KEY) -> Task:
-    return tasks.load([key])[key]
-
-
-def decide(task: Task | None, *decisions: Decision, key: TaskKey = KEY) -> Change:
-    after = task or Task(key)
-    for decision in decisions:
-        after = decision(after)
-    return Change(task, after)
-
-
-def record(tasks: Tasks, *decisions: Decision, key: TaskKey = KEY) -> Task:
-    """Load, decide, save, until nobody was faster."""
-    while True:
-        change = decide(tasks.load([key]).get(key), *decisions, key=key)
-        if not tasks.save([change]):
-            return change.after
+from tests.stores.decisions import (
+    COMPLETE,
+    KEY,
+    MANY,
+    OTHER,
+    POLL,
+    QUEUED,
+    RUNNING,
+    Decision,
+    accept,
+    at,
+    decide,
+    hear,
+    join,
+    load,
+    miss,
+    record,
+    tag,
+)
 
 
 class SavingSuite:
@@ -81,6 +57,14 @@ class SavingSuite:
             [hear(QUEUED, 1)],
             [hear(QUEUED, 1, POLL)],
             [hear(State.UNKNOWN, 1)],
+            [miss(1)],
+            [miss(1), hear(QUEUED, 2, POLL)],
+            [miss(1), hear(RUNNING, 2, POLL)],
+            [miss(1), join("r2", 2), miss(300)],
+            [tag()],
+            [tag(), accept(1), hear(QUEUED, 1, POLL)],
+            [accept(1)],
+            [join("r2", 1), tag(), accept(2), hear(RUNNING, 3)],
         ],
     )
     def test_what_was_decided_is_what_is_kept(self, tasks: Tasks, decisions: list[Decision]):
@@ -92,6 +76,17 @@ class SavingSuite:
         record(tasks, hear(QUEUED, 1, POLL))
         record(tasks, hear(COMPLETE, 2))
         assert load(tasks).confirmed_at is None
+
+    def test_a_new_task_keeps_all_that_was_decided(self, tasks: Tasks):
+        saved = record(tasks, tag(), accept(1), miss(1), miss(300))
+        assert load(tasks) == saved
+        assert saved.history[-1].reason
+
+    def test_a_task_that_is_found_again_is_not_missing(self, tasks: Tasks):
+        record(tasks, hear(QUEUED))
+        record(tasks, miss(1))
+        record(tasks, hear(QUEUED, 2, POLL))
+        assert load(tasks).missing_at is None
 
     def test_many_tasks_are_saved_at_once_and_each_race_is_its_own(self, tasks: Tasks):
         record(tasks, hear(RUNNING), key=MANY[100])
@@ -177,6 +172,48 @@ class RaceSuite:
         record(tasks, hear(COMPLETE, 2))
         assert tasks.save([decide(before, hear(RUNNING, 3, POLL))]) == set()
         assert load(tasks).confirmed_at is None
+
+    def test_a_repeat_turns_no_acceptance_back(self, tasks: Tasks):
+        before = record(tasks, hear(QUEUED, 1))
+        moved = record(tasks, hear(RUNNING, 2), accept(5))
+        assert tasks.save([decide(before, accept(3))]) == set()
+        assert load(tasks) == moved
+        assert tasks.save([decide(before, hear(QUEUED, 3), accept(9))]) == set()
+        assert load(tasks) == replace(moved, heard_at=at(3), accepted_at=at(9))
+
+    def test_a_step_turns_no_acceptance_back(self, tasks: Tasks):
+        before = record(tasks, hear(QUEUED, 1))
+        record(tasks, accept(5))
+        assert tasks.save([decide(before, accept(3), hear(RUNNING, 3))]) == set()
+        assert load(tasks).accepted_at == at(5)
+
+    @pytest.mark.parametrize("step", [[miss(5)], [tag()], [miss(5), tag()], [tag(), join("r1")]])
+    def test_a_step_without_a_move_loses_a_race_as_any_other(
+        self, tasks: Tasks, step: list[Decision]
+    ):
+        """Else it would pass for made, as it has no update that could be missed."""
+        before = record(tasks, hear(QUEUED))
+        record(tasks, join("r1", 1), hear(RUNNING, 2))
+        assert tasks.save([decide(before, *step)]) == {KEY}
+
+    @pytest.mark.parametrize("step", [[miss(5)], [tag()], [miss(5), tag()], [tag(), join("r1")]])
+    def test_a_step_without_a_move_that_is_there_already_is_saved(
+        self, tasks: Tasks, step: list[Decision]
+    ):
+        before = record(tasks, hear(QUEUED))
+        for _ in range(2):
+            assert tasks.save([decide(before, *step)]) == set()
+        record(tasks, hear(RUNNING, 6))
+        assert tasks.save([decide(before, *step)]) == set()
+
+    def test_who_found_a_task_loses_to_who_missed_it_again(self, tasks: Tasks):
+        record(tasks, hear(QUEUED))
+        before = record(tasks, miss(1))
+        found = decide(before, hear(QUEUED, 2, POLL))
+        assert tasks.save([found]) == set()
+        record(tasks, miss(3))
+        assert tasks.save([found]) == {KEY}
+        assert load(tasks).missing_at == at(3)
 
     def test_a_repeat_of_a_task_that_was_forgotten_has_lost(self, tasks: Tasks):
         before = record(tasks, hear(QUEUED))

@@ -18,6 +18,8 @@ INDEXES: Final = {
         IndexModel([("owed", UP), ("updated_at", UP), ("_id", UP)]),
         # Who is owed anything at all.
         IndexModel([("owing", UP)], sparse=True),
+        # What a server is to be asked for.
+        IndexModel([("unsettled", UP)], sparse=True),
         # A run's tasks as they changed, and in the order of their keys.
         IndexModel([("runs", UP), ("updated_at", UP), ("_id", UP)]),
         IndexModel([("runs", UP), ("_id", UP)]),
@@ -40,6 +42,13 @@ INDEXES: Final = {
     ),
     "dead_letters": (
         IndexModel([("run_id", UP)]),
+        IndexModel([("at", UP)]),
+    ),
+    # Both are read by the key that a request has; the other index is for what is forgotten.
+    "fingerprints": (IndexModel([("denied_at", UP)], sparse=True),),
+    "outcomes": (
+        # What became of the same request, oldest first.
+        IndexModel([("digest", UP), ("at", UP)]),
         IndexModel([("at", UP)]),
     ),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pymongo import UpdateMany, UpdateOne
 from pymongo.collection import Collection as MongoCollection
@@ -12,7 +12,13 @@ from pymongo.errors import BulkWriteError
 from callback_service.adapters.mongo.changes import is_made, operation
 from callback_service.adapters.mongo.connection import CHUNK, Connection
 from callback_service.adapters.mongo.documents import Document
-from callback_service.adapters.mongo.documents.task import to_key, to_task
+from callback_service.adapters.mongo.documents.task import (
+    OUTLINE,
+    to_key,
+    to_task,
+    to_unsettled,
+)
+from callback_service.domain.freshness import Unsettled
 from callback_service.domain.run import Rewind
 from callback_service.domain.states import FINAL, State
 from callback_service.domain.task import Task, TaskKey
@@ -23,6 +29,7 @@ T = TypeVar("T")
 _LONGEST_UNCHANGED_FIRST = [("updated_at", 1), ("_id", 1)]
 # A document was there already, or two writes met on one: both mean that somebody else was faster.
 _LOST_RACES = {11000, 112}
+_ENDED: Final = {"state": {"$in": [str(state) for state in FINAL]}}
 
 
 class MongoTasks:
@@ -164,6 +171,17 @@ class MongoTasks:
                 for document in self._tasks.find({"updated_at": {"$gte": since}}, wanted)
             ]
 
+    def unsettled(self, server: str, limit: int) -> list[Unsettled]:
+        with self._connection.guarded():
+            found = self._tasks.find({"unsettled": server}, OUTLINE).limit(limit)
+            return [to_unsettled(document) for document in found]
+
+    def settle(self, keys: Collection[TaskKey]) -> None:
+        for chunk in _chunks(list(keys)):
+            with self._connection.guarded():
+                ended = {**_any_of(chunk), **_ENDED}
+                self._marks.update_many(ended, {"$unset": {"unsettled": ""}})
+
     def forget(self, before: datetime) -> int:
         # "Not since" rather than "before": some were never heard of, and have no time at all.
         old = {"$not": {"$gte": before}}
@@ -174,7 +192,7 @@ class MongoTasks:
                 "updated_at": old,
                 "owed": [],
                 # Whoever follows a task that is still under way waits for its end.
-                "$or": [{"runs": []}, {"state": {"$in": [str(state) for state in FINAL]}}],
+                "$or": [{"runs": []}, _ENDED],
             },
         )
 
