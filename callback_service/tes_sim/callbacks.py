@@ -75,7 +75,7 @@ class _Sender:
     async def _post(self, callback: Callback) -> None:
         body = {"id": callback.task_id, "state": callback.state.value}
         try:
-            async with self._session.post(callback.url, json=body) as answer:
+            async with self._session.post(callback.url, json=body, allow_redirects=False) as answer:
                 await answer.read()
         except (aiohttp.ClientError, TimeoutError, ValueError):
             """Nobody there, or no URL: it makes no difference to the server."""

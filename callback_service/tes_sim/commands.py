@@ -10,7 +10,7 @@ from callback_service.tes_sim.script import Script, Step
 TAG = "tes-sim"
 
 _SLEEP = re.compile(r"\bsleep (\d{1,9}(?:\.\d+)?)")
-_FAIL = re.compile(r"(?:^|[;&|] *)false$|\bexit ([1-9]\d*)$")
+_FAIL = re.compile(r"(?:^|[;&|] *|-c )false$|\bexit ([1-9]\d{0,8})$")
 
 
 def script_of(body: Mapping[str, Any], default: Script, *, per_executor: bool) -> Script:

@@ -63,10 +63,8 @@ class Faults:
     lasting: float | None = None
 
     @classmethod
-    def read(cls, given: Any) -> Self:
+    def read(cls, given: Mapping[str, Any]) -> Self:
         """From JSON; raises `ValueError` with what is wrong."""
-        if not isinstance(given, Mapping):
-            raise ValueError("not a JSON object")  # noqa: TRY004  wrong JSON is one kind of error
         known = {field.name: field.default for field in fields(cls)}
         for name, value in given.items():
             if name not in known:
@@ -95,5 +93,6 @@ def _check(name: str, value: Any, default: Any) -> None:
     kind = bool if isinstance(default, bool) else str if isinstance(default, str) else _NUMBERS
     # In Python a bool is a number.
     fits = isinstance(value, kind) and isinstance(value, bool) is isinstance(default, bool)
-    if not fits or (kind is _NUMBERS and value < 0):
+    # Neither below zero nor NaN.
+    if not fits or (kind is _NUMBERS and not value >= 0):
         raise ValueError(f"{name}: {str(value)[:40]!r} does not fit")

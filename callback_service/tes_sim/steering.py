@@ -14,7 +14,7 @@ from callback_service.tes_sim.task import SimulatedTask
 
 PREFIX = "/_sim/"
 
-Do = Callable[[SimulatedServer, Any, datetime], Any]
+Do = Callable[[SimulatedServer, dict[str, Any], datetime], Any]
 
 
 def steer(core: SimulatedServer, method: str, path: str, body: bytes, now: datetime) -> Reply:
@@ -26,9 +26,16 @@ def steer(core: SimulatedServer, method: str, path: str, body: bytes, now: datet
     if not do or task_id:
         return json_reply({"error": f"known are {_known()}"}, 404)
     try:
-        return json_reply(do(core, json.loads(body or b"{}"), now))
-    except (ValueError, TypeError) as error:
+        return json_reply(do(core, _object(body), now))
+    except (ValueError, TypeError, OverflowError) as error:
         return json_reply({"error": str(error)}, 400)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    given = json.loads(body or b"{}")
+    if not isinstance(given, dict):
+        raise TypeError("the body is not a JSON object")
+    return given
 
 
 def _requests(core: SimulatedServer, _: Any, __: datetime) -> Any:
@@ -53,12 +60,12 @@ def _tasks(core: SimulatedServer, _: Any, now: datetime) -> Any:
     }
 
 
-def _faults(core: SimulatedServer, given: Any, now: datetime) -> Any:
+def _faults(core: SimulatedServer, given: dict[str, Any], now: datetime) -> Any:
     core.set_faults(Faults.read(given), now)
     return {}
 
 
-def _restart(core: SimulatedServer, given: Any, now: datetime) -> Any:
+def _restart(core: SimulatedServer, given: dict[str, Any], now: datetime) -> Any:
     """`{"down": SECONDS, "forget": false}`."""
     core.restart(now, float(given.get("down", 0)), forget=bool(given.get("forget")))
     return {}

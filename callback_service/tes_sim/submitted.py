@@ -6,6 +6,7 @@ https://github.com/ga4gh/task-execution-schemas
 import json
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from types import NoneType
 from typing import Any
 
 from callback_service.tes_sim.reply import Refused
@@ -13,6 +14,12 @@ from callback_service.tes_sim.reply import Refused
 Fields = Mapping[str, AbstractSet[str]]
 
 _LISTS = ("executors", "inputs", "outputs")
+_AMOUNTS = ("cpu_cores", "ram_gb", "disk_gb")
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("name", "description", "callback_url"), str),
+    **dict.fromkeys(("tags", "resources"), dict),
+    **dict.fromkeys((*_LISTS, "volumes"), list),
+}
 
 TES_1_1: Fields = {
     "": {
@@ -41,7 +48,7 @@ def read_task(body: bytes | None, fields: Fields) -> dict[str, Any]:
     """The task, or `Refused` with why it is none."""
     try:
         task = json.loads(body or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON") from None
     if not isinstance(task, dict):
         raise Refused(400, "the body is not a JSON object")
@@ -62,17 +69,17 @@ def _parts(task: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _check_types(task: dict[str, Any]) -> None:
+    for name, kind in _KINDS.items():
+        if not isinstance(task.get(name), (kind, NoneType)):
+            raise Refused(400, f"{name}: not a {kind.__name__}")
     for part in _LISTS:
-        value = task.get(part) or []
-        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        if not all(isinstance(one, dict) for one in task.get(part) or []):
             raise Refused(400, f"{part}: not a list of objects")
-    for part in ("resources", "tags"):
-        if not isinstance(task.get(part) or {}, dict):
-            raise Refused(400, f"{part}: not an object")
     if not all(isinstance(value, str) for value in (task.get("tags") or {}).values()):
         raise Refused(400, "tags: not all values are strings")
-    if not isinstance(task.get("name") or "", str):
-        raise Refused(400, "name: not a string")
+    for name in _AMOUNTS:
+        if not isinstance((task.get("resources") or {}).get(name), (int, float, NoneType)):
+            raise Refused(400, f"resources.{name}: not a number")
     _check_executors(task.get("executors") or [])
 
 

@@ -30,7 +30,7 @@ class RunningServer:
 
     def fail(self, **faults: Any) -> None:
         """From now on with these faults; with none of them, well again."""
-        self.core.set_faults(Faults(**faults), datetime.now(UTC))
+        self.core.set_faults(Faults.read(faults), datetime.now(UTC))
 
     def restart(self, down: float = 0.0, *, forget: bool = False) -> None:
         self.core.restart(datetime.now(UTC), down, forget=forget)

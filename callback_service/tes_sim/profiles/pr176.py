@@ -10,7 +10,6 @@ from callback_service.tes_sim.profiles.tesk import TESK
 PR176 = replace(
     TESK,
     name="pr176",
-    info={"callback_supported": True},
     calls_back=True,
     tells_first_state=False,
     waits_for_listener=True,
