@@ -1,0 +1,62 @@
+"""Reading answers, within bounds."""
+
+import http.client
+from urllib.parse import urljoin, urlsplit
+
+from callback_service.adapters.tes_server.exchange import Exchange
+from callback_service.relay.ports import Reply
+
+_CHUNK = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Unusable(Exception):
+    """An answer came, but not one that can be handed on; the text goes on after the server."""
+
+
+def read_answer(
+    response: http.client.HTTPResponse, url: str, limit: int, exchange: Exchange
+) -> Reply:
+    """Raises `Unusable`, and what `http.client` raises."""
+    # A provisional answer (1xx) is followed by another one, which would be taken for the answer
+    # to the next request.
+    if response.status < 200:
+        raise Unusable(f"answered {response.status}, which nobody asked for")
+    if response.status in _REDIRECTS:
+        raise Unusable(_redirect(url, response.getheader("Location", "")))
+    body = _body(response, limit, exchange)
+    return Reply(response.status, body, _headers(response))
+
+
+def _redirect(url: str, location: str) -> str:
+    try:
+        to = urlsplit(urljoin(url, location))
+        host = f"{to.scheme}://{to.netloc.rpartition('@')[2]}"
+    except ValueError:
+        host = "an address that is none"
+    return f"redirects to {host}, which is not followed: register the URL that it answers at"
+
+
+def _body(response: http.client.HTTPResponse, limit: int, exchange: Exchange) -> bytes:
+    if response.length is not None and response.length > limit:
+        raise Unusable(f"answered more than {limit} bytes")
+    chunks, size = [], 0
+    while chunk := response.read(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise Unusable(f"answered more than {limit} bytes")
+        chunks.append(chunk)
+    # `http.client` does not mind that a body is shorter than its server had said. One whose length
+    # was not said ends with the connection, which may have been ended by the deadline.
+    exchange.left()
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(chunks)
+
+
+def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in response.getheaders():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
