@@ -95,7 +95,6 @@ class Tes:
             "type": {"group": "org.ga4gh", "artifact": "tes", "version": version},
             "organization": {"name": "tes-sim", "url": "https://example.org"},
             "version": version,
-            **({"callback_supported": True} if self._profile.calls_back else {}),
             **self._profile.info,
         }
 

@@ -109,14 +109,6 @@ def test_every_server_says_who_it_is(profile):
     assert {"id", "name", "organization", "version"} <= info.keys()
 
 
-def test_a_server_that_calls_back_says_so():
-    says = {
-        name: asker(name).ask("GET", "/service-info").json().get("callback_supported", False)
-        for name in PROFILES
-    }
-    assert says == {"funnel": False, "tesk": False, "pr176": True, "strict": False}
-
-
 def test_what_service_info_calls_its_version_differs():
     versions = {
         name: asker(name).ask("GET", "/service-info").json()["type"]["version"]
