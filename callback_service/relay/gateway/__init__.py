@@ -1,0 +1,1 @@
+"""The gateway: what clients ask of a TES server, answered from what is known, or forwarded."""

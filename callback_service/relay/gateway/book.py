@@ -1,0 +1,85 @@
+"""The registered servers, as a process of the gateway remembers them."""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from callback_service.domain.errors import Unavailable, Unknown
+from callback_service.domain.server import Server
+from callback_service.relay.gateway.breaker import Breaker
+from callback_service.relay.ports import Clock, Servers
+
+# Looked at with every read: what it says of polls decides whether a task is fresh.
+LIFE = timedelta(seconds=0.25)
+
+NONE_REGISTERED = (
+    "no TES server is registered; register one with "
+    "`callback-service servers add NAME URL --default`, or POST /v1/servers"
+)
+
+
+class ServerBook:
+    """Goes on with what it last knew while the database is down."""
+
+    def __init__(self, servers: Servers, clock: Clock, breaker: Breaker) -> None:
+        self._servers = servers
+        self._clock = clock
+        self._breaker = breaker
+        self._reading = threading.Lock()
+        self._known: Sequence[Server] | None = None
+        self._read_at: datetime | None = None
+
+    def find(self, key: str | None) -> Server:
+        """The server of this name; None: the default one, or the only one.
+
+        Raises `Unknown` where there is none, `Unavailable` where that cannot be told.
+        """
+        known = self._current()
+        if key is None:
+            return _default(known)
+        for server in known:
+            if server.key == key:
+                return server
+        raise Unknown(f"no server {key!r} is registered; there is {_names(known)}")
+
+    def _current(self) -> Sequence[Server]:
+        # One reads for all; whoever knows something goes on with it meanwhile.
+        if self._is_old() and self._reading.acquire(blocking=self._known is None):
+            try:
+                self._read()
+            finally:
+                self._reading.release()
+        if self._known is None:
+            raise Unavailable("the database did not say which servers there are; try again")
+        return self._known
+
+    def _is_old(self) -> bool:
+        return self._read_at is None or self._clock.now() - self._read_at >= LIFE
+
+    def _read(self) -> None:
+        if not self._is_old():
+            # Somebody else did, while we waited for our turn.
+            return
+        # The time before: what was written since may not be in it.
+        now = self._clock.now()
+        try:
+            self._known = self._breaker.call(self._servers.list)
+        except Unavailable:
+            return
+        self._read_at = now
+
+
+def _default(known: Sequence[Server]) -> Server:
+    if not known:
+        raise Unknown(NONE_REGISTERED)
+    marked = [server for server in known if server.is_default]
+    if marked or len(known) == 1:
+        return (marked or known)[0]
+    raise Unknown(
+        f"no server is the default one; use /gateway/NAME with one of {_names(known)}, "
+        "or mark one as `default`"
+    )
+
+
+def _names(known: Sequence[Server]) -> str:
+    return ", ".join(server.key for server in known) or "none"

@@ -1,0 +1,137 @@
+"""`POST /tasks`: handed on once, whatever happens, and followed by whoever asked for it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from callback_service.domain import tes
+from callback_service.domain.errors import ServerFailed, Unavailable
+from callback_service.domain.run import Run
+from callback_service.domain.sink import is_quiet
+from callback_service.domain.states import Source, State
+from callback_service.domain.task import Task
+from callback_service.domain.tes import Tag
+from callback_service.domain.tes_submission import Submission
+from callback_service.relay.gateway.acceptance import accepted
+from callback_service.relay.gateway.answer import Answer, answer_of, failed, passed_on
+from callback_service.relay.gateway.answer import is_success as went_well
+from callback_service.relay.gateway.breaker import Breaker
+from callback_service.relay.gateway.followers import Followers, Wish
+from callback_service.relay.gateway.forward import Forwarder
+from callback_service.relay.gateway.named import is_task_id
+from callback_service.relay.gateway.repeats import Repeats, digest
+from callback_service.relay.gateway.visit import Visit
+from callback_service.relay.gateway.wanting import Wanting
+from callback_service.relay.ports import Clock, Method, Runs, Tasks
+from callback_service.relay.quiet import check_joins
+from callback_service.relay.record import Recorder, Step
+
+# Clients that give up after ten seconds may not get an answer that took so long, and ask again.
+SLOW = 5.0
+# Answers after which py-tes goes on to the next path.
+_REPEATED = frozenset({404, *range(500, 600)})
+
+
+@dataclass(frozen=True)
+class Submitter:
+    forwarder: Forwarder
+    followers: Followers
+    repeats: Repeats
+    wanting: Wanting
+    recorder: Recorder
+    runs: Runs
+    tasks: Tasks
+    breaker: Breaker
+    clock: Clock
+    tag: Tag
+    run_tag: str
+
+    def submit(self, visit: Visit, submission: Submission, run_id: str | None) -> Answer:
+        """Raises `InvalidInput` or `Unknown` before anything is handed on, else `ServerFailed`."""
+        run_id = run_id or submission.tag(self.run_tag)
+        wish = self.followers.wish(visit, run_id, submission.callback_url)
+        meant = digest(visit, submission.body)
+        asked_at: datetime | None = None
+        answer = self.repeats.take(meant, visit.variant)
+        if answer is None:
+            asked_at = self.clock.now()
+            answer = self._forward(visit, submission, meant)
+        if not answer.is_success:
+            return answer
+        # Done again for a repeat, to which the answer before got lost: it changes nothing.
+        task_id = tes.read_created(answer.body)
+        is_kept = self._follow(visit, submission, task_id, wish, asked_at)
+        self.wanting.want(visit.server.key)
+        return answer if wish.is_none else answer.saying(X_Callback_Registered=_word(is_kept))
+
+    def _forward(self, visit: Visit, submission: Submission, meant: str) -> Answer:
+        begun = time.monotonic()
+        try:
+            answer = self._ask(visit, submission)
+        except ServerFailed as error:
+            self.repeats.keep(meant, visit.variant, failed(error))
+            raise
+        # Before it is put down: that takes time, too.
+        is_slow = time.monotonic() - begun > SLOW
+        if answer.status in _REPEATED or (answer.is_success and is_slow):
+            self.repeats.keep(meant, visit.variant, answer)
+        return answer
+
+    def _ask(self, visit: Visit, submission: Submission) -> Answer:
+        body = submission.forwarded(self.tag)
+        reply = self.forwarder.ask(visit, visit.question("/tasks", "", Method.POST, body))
+        if not went_well(reply.status):
+            return passed_on(reply)
+        try:
+            task_id = tes.read_created(reply.body)
+        except tes.NotTes as error:
+            raise ServerFailed(
+                f"the TES server took the task, but its answer is wrong: {error}"
+            ) from None
+        return answer_of({"id": task_id}, reply.status)
+
+    def _follow(
+        self,
+        visit: Visit,
+        submission: Submission,
+        task_id: str,
+        wish: Wish,
+        asked_at: datetime | None,
+    ) -> bool:
+        """Whether everybody will be told who is to be."""
+        if not visit.is_lasting or not is_task_id(task_id):
+            return False
+        try:
+            runs = list(self.followers.grant(visit, wish))
+            step = self._step(visit, submission, task_id, runs, asked_at)
+            changes = self.breaker.call(self.recorder.record, [step])
+            self.breaker.call(check_joins, self.runs, self.tasks, changes)
+        except Unavailable:
+            # The task runs all the same; who asks for it is answered by its server.
+            return False
+        return not wish.is_lost
+
+    def _step(
+        self,
+        visit: Visit,
+        submission: Submission,
+        task_id: str,
+        runs: Sequence[Run],
+        asked_at: datetime | None,
+    ) -> Step:
+        def decide(task: Task) -> Task:
+            now = self.clock.now()
+            # No state was said, but from now on there is such a task.
+            known = task.hear(State.UNKNOWN, Source.GATEWAY, now)
+            if submission.takes_tags:
+                known = known.tag()
+            for run in runs:
+                known = known.join(run.id, now, quiet=is_quiet(run.sink))
+            return accepted(known, asked_at) if visit.shows_own and asked_at else known
+
+        return Step(visit.key(task_id), decide)
+
+
+def _word(truth: bool) -> str:  # noqa: FBT001  it is what it is about
+    return "true" if truth else "false"
