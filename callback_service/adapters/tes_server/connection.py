@@ -8,6 +8,7 @@ one, they tidy paths that must stay as they are (`..%2F`), and cost four times t
 import http.client
 import socket
 import ssl
+import sys
 from collections.abc import Sequence
 
 from callback_service.adapters.tes_server.exchange import Exchange
@@ -70,10 +71,9 @@ def _connected(addresses: Sequence[Address], exchange: Exchange) -> socket.socke
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             exchange.guard(sock)
+            _set_up(sock, exchange)
             sock.settimeout(exchange.left() / (len(addresses) - tried))
             sock.connect(address)
-            # The body is sent after the headers, and would wait until those are acknowledged.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(exchange.left())
         except OSError as error:
             sock.close()
@@ -84,3 +84,13 @@ def _connected(addresses: Sequence[Address], exchange: Exchange) -> socket.socke
         else:
             return sock
     raise failure
+
+
+def _set_up(sock: socket.socket, exchange: Exchange) -> None:
+    # The body is sent after the headers, and would wait until those are acknowledged.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform == "linux":
+        # What was given up stays in the kernel, with what it has yet to send, for as long as the
+        # other side is there and does not read.
+        patience = max(1, int(exchange.patience * 1000))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)

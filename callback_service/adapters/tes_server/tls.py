@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from requests.certs import where
+import certifi
 
 from callback_service.domain.errors import ConfigError
 
@@ -12,7 +12,7 @@ def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     """Trusts the system's authorities, the public ones, and those in `ca_file`."""
     context = ssl.create_default_context()
     # Slim container images have no authorities of their own.
-    context.load_verify_locations(where())
+    context.load_verify_locations(certifi.where())
     if ca_file:
         try:
             context.load_verify_locations(ca_file)
