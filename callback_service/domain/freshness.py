@@ -15,6 +15,8 @@ CONFIRM_AFTER = timedelta(seconds=1)
 PART = 0.1
 # While a client waits for it.
 WANTED = timedelta(seconds=0.4)
+# After so long nobody asks any more whether a task ended as a callback told.
+UNCONFIRMED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,25 @@ class Unsettled:
     missing_at: datetime | None
     is_tagged: bool
 
+    @property
+    def is_told(self) -> bool:
+        """Whether its state is what a callback told, and nobody has read it since."""
+        return self.seq > 0 and self.confirmed_at is None
+
+    def is_in(self, covered_at: datetime) -> bool:
+        """Whether a poll that began then, and asked for every open task, asked for this one."""
+        # One that nobody told anything of is there since somebody joined it.
+        began_at = self.began_at or self.updated_at
+        return began_at is not None and began_at <= covered_at and self.missing_at is None
+
+    def is_given_up(self, now: datetime) -> bool:
+        """Whether its end is believed for good although its server never said it."""
+        return (
+            self.state.is_final
+            and self.updated_at is not None
+            and now - self.updated_at > UNCONFIRMED
+        )
+
 
 def outlined(task: Task) -> Unsettled:
     return Unsettled(
@@ -64,14 +85,9 @@ def outlined(task: Task) -> Unsettled:
 def known_at(task: Unsettled, server: Server) -> datetime | None:
     """When the server last said how the task stands; a poll covers what was there before it."""
     covered_at = server.polling.covered_at
-    is_covered = (
-        covered_at is not None
-        and task.began_at is not None
-        and task.began_at <= covered_at
-        and task.missing_at is None
-    )
-    times = [at for at in (task.confirmed_at, covered_at if is_covered else None) if at]
-    return max(times, default=None)
+    if covered_at is None or not task.is_in(covered_at):
+        return task.confirmed_at
+    return max(task.confirmed_at or covered_at, covered_at)
 
 
 def due_at(task: Unsettled, server: Server, patience: Patience, now: datetime) -> datetime | None:

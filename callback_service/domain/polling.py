@@ -8,6 +8,8 @@ from typing import Self
 # A server that failed is asked again after a second, then after twice as long each time.
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=2)
+# What a server that wants to be left alone is granted.
+LONGEST_WAIT = timedelta(minutes=10)
 JITTER = 0.2
 # Reads that brought news, of which half is forgotten when there are so many.
 SAMPLES = 50
@@ -79,11 +81,17 @@ class Polling:
     def is_wanted(self, now: datetime) -> bool:
         return self.wanted_until is not None and now < self.wanted_until
 
-    def affordable_at(self, now: datetime, budget: Budget) -> datetime:
-        """The time from which on the budget allows a request (now, or later)."""
+    def affordable_at(self, now: datetime, budget: Budget, requests: int = 1) -> datetime:
+        """The time from which on the budget allows so many requests at once (now, or later)."""
         if self.paid_until is None:
             return now
-        return max(now, self.paid_until - (budget.saved - 1) * budget.price)
+        return max(now, self.paid_until - (budget.saved - requests) * budget.price)
+
+    def allowance(self, now: datetime, budget: Budget) -> int:
+        """How many requests the budget allows at once."""
+        if self.paid_until is None or self.paid_until <= now:
+            return budget.saved
+        return max(0, (budget.saved * budget.price - (self.paid_until - now)) // budget.price)
 
     def spend(self, requests: int, now: datetime, budget: Budget) -> Self:
         """After so many requests, which are paid for whether they were affordable or not."""
@@ -91,18 +99,28 @@ class Polling:
         paid = begin + requests * budget.price
         return replace(self, paid_until=paid, requests=self.requests + requests)
 
-    def succeed(self, began: datetime, *, is_cover: bool) -> Self:
-        """After a poll that got its answers; `is_cover` where it asked for every open task."""
-        covered_at = began if is_cover else self.covered_at
+    def succeed(self, began: datetime, *, is_cover: bool, took: timedelta = timedelta()) -> Self:
+        """After a poll that got its answers; `is_cover` where it asked for every open task.
+
+        Who took long to answer is left alone for as long: it is not kept busy by being asked.
+        """
         return replace(
-            self, polled_at=began, covered_at=covered_at, next_at=None, failures=0, error=None
+            self,
+            polled_at=began,
+            covered_at=began if is_cover else self.covered_at,
+            next_at=began + took + min(took, LONGEST_BACKOFF) if took else None,
+            failures=0,
+            error=None,
         )
 
-    def fail(self, error: str, now: datetime, chance: float) -> Self:
-        """After a poll that did not; `chance` in [0, 1) spreads the next one by ±20 %."""
+    def fail(self, error: str, now: datetime, chance: float, wait: timedelta = timedelta()) -> Self:
+        """After a poll that did not; `chance` in [0, 1) spreads the next one by ±20 %.
+
+        `wait` is for how long the server wants to be left alone.
+        """
         doubled = FIRST_BACKOFF * 2 ** min(self.failures, 16)
         spread = 1 - JITTER + 2 * JITTER * chance
-        next_at = now + min(doubled, LONGEST_BACKOFF) * spread
+        next_at = now + max(min(doubled, LONGEST_BACKOFF) * spread, min(wait, LONGEST_WAIT))
         return replace(self, failures=self.failures + 1, error=error, next_at=next_at)
 
     def learn(self, *, told: int, found: int) -> Self:
