@@ -74,13 +74,13 @@ def _read(name: str, entry: Any, path: Path) -> CredentialsSettings:
 def _resolved(name: str, entry: CredentialsSettings, environ: Mapping[str, str]) -> Credentials:
     if isinstance(entry, StoredCredentials) and (stored := entry.password or entry.token):
         secret = stored.get_secret_value()
-        return Credentials(entry.username, _checked(secret, f"{_SECTION}.{name}"))
+        return Credentials(entry.username, _checked(secret, entry.username, f"{_SECTION}.{name}"))
     for key in ("password_env", "token_env"):
         if variable := getattr(entry, key):
             where = f"{_SECTION}.{name}.{key}"
             if not environ.get(variable):
                 raise ConfigError(f"{where}: there is nothing in the variable {variable}; set it")
-            return Credentials(entry.username, _checked(environ[variable], where))
+            return Credentials(entry.username, _checked(environ[variable], entry.username, where))
     return Credentials(entry.username, None, entry.password_file or entry.token_file)
 
 
@@ -96,11 +96,13 @@ def _check_file(credentials: Credentials, where: str) -> None:
         raise ConfigError(f"{where}: {path} is not UTF-8 text") from None
     if not text:
         raise ConfigError(f"{where}: put the secret into {path}, which is empty")
-    _checked(text, where)
+    _checked(text, credentials.username, where)
 
 
-def _checked(secret: str, where: str) -> str:
-    # They become a header, which ends with the line.
+def _checked(secret: str, username: str | None, where: str) -> str:
+    # They become a header, which ends with the line; passwords are encoded in it, tokens are not.
     if not secret.isprintable():
         raise ConfigError(f"{where}: the secret must be one line without control characters")
+    if username is None and (not secret.isascii() or " " in secret):
+        raise ConfigError(f"{where}: a token must be ASCII without spaces")
     return secret

@@ -25,13 +25,13 @@ class CredentialsSettings(Section):
         default=None, min_length=1, description="The variable that holds the password."
     )
     password_file: Path | None = Field(
-        default=None, description="Or the file that does, a mounted secret."
+        default=None, description="Or the file that does; read again when it changes."
     )
     token_env: str | None = Field(
         default=None, min_length=1, description="The variable that holds the bearer token."
     )
     token_file: Path | None = Field(
-        default=None, description="Or the file that does, a mounted secret."
+        default=None, description="Or the file that does; read again when it changes."
     )
 
     @field_validator("username")

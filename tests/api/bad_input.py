@@ -327,6 +327,13 @@ ABOUT_SERVERS = (
     Row("url is endless", 400, "url", "2048", body={"url": f"http://example.org/{'a' * 2048}"}),
     Row("calls_back is no answer", 400, "calls_back", "unknown, yes, no", body={"calls_back": "maybe"}),
     Row("calls_back is false", 400, "calls_back", "unknown, yes, no", body={"calls_back": False}),
+    Row("access is another word", 400, "access", "token, pass, open", body={"access": "all"}),
+    Row("access is null", 400, "access", body={"access": None}),
+    Row("credentials that nobody configured", 400, "credentials", "there is hpc", body={"credentials": "cloud"}),
+    Row("credentials are no name", 400, "credentials", body={"credentials": "No Name"}),
+    Row("credentials are empty", 400, "credentials", "not be empty", body={"credentials": ""}),
+    Row("credentials are endless", 400, "credentials", "63", body={"credentials": "x" * 64}),
+    Row("credentials are themselves", 400, "credentials", "type string", body={"credentials": {"token": "a"}}),
     Row("default is a string", 400, "default", "type boolean", body={"default": "yes"}),
 )  # fmt: skip
 
@@ -463,6 +470,7 @@ OWN: dict[str, tuple[Row, ...]] = {
             for name in ("", "Default", "-a", "a-", "a.b", "a/b", "a b", "..", "\x00", "new\n", "x" * 64)
         ),
         Row("name is a number", 400, "name", "type string", body=_NEW_SERVER | {"name": 5}),
+        Row("credentials are null", 400, "credentials", "type string", body=_NEW_SERVER | {"credentials": None}),
         *(replace(row, body={"name": "new"} | _NEW_SERVER | row.body) for row in ABOUT_SERVERS),
     ),
     "get_server": (
@@ -492,6 +500,9 @@ OWN: dict[str, tuple[Row, ...]] = {
         Row("an executor without image", 400, "executors.0.image", "is missing", body={"executors": [{"command": ["true"]}]}),
         Row("a command in one piece", 400, "executors.0.command", "type array", body={"executors": [{"image": "a", "command": "true"}]}),
         Row("callback_url is a number", 400, "callback_url", "type string", body={"executors": [], "callback_url": 5}),
+        Row("a run of no name", 400, "X-Run-Id", "not be empty", headers={"X-Run-Id": ""}),
+        Row("an endless run", 400, "X-Run-Id", "64", headers={"X-Run-Id": "x" * 65}),
+        Row("a run with control characters", 400, "X-Run-Id", "control", headers={"X-Run-Id": "a\x7f"}),
     ),
     "GetTask": (Row("a view that is none", 400, "view", "MINIMAL, BASIC, FULL", query="view=ALL"),),
     "CancelTask": (),

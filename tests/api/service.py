@@ -26,6 +26,8 @@ from tests.services import STARTING, free_port
 
 JSON = "application/json"
 TOKENS = {name: f"cbs_{name}_{secrets.token_hex(8)}" for name in ("admin", "user", "read", "other")}
+# Of the credentials `hpc`, with which TES servers are reached.
+PASSWORD = secrets.token_hex(8)
 OWNERS = {"admin": "alice", "user": "alice", "read": "alice", "other": "bob"}
 
 
@@ -43,6 +45,12 @@ def write_tokens(folder: Path) -> Path:
     return path
 
 
+def write_credentials(folder: Path) -> Path:
+    path = folder / "credentials.yaml"
+    path.write_text(yaml.safe_dump({"hpc": {"username": "service", "password": PASSWORD}}))
+    return path
+
+
 def environment(mongo_uri: str, database: str, folder: Path) -> dict[str, str]:
     return {
         "MONGO_URI": mongo_uri,
@@ -50,6 +58,7 @@ def environment(mongo_uri: str, database: str, folder: Path) -> dict[str, str]:
         "CELERY_BROKER_URL": "filesystem://",
         "CALLBACK_BROKER_FOLDER": str(folder / "broker"),
         "CALLBACK_API_TOKENS_FILE": str(write_tokens(folder)),
+        "CALLBACK_CREDENTIALS_FILE": str(write_credentials(folder)),
         "CALLBACK_EGRESS_ALLOW": "127.0.0.0/8",
     }
 

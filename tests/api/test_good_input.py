@@ -10,13 +10,14 @@ from tests.api.service import Service
 def test_every_operation_answers_as_the_contract_says(service: Service) -> None:
     """And the rows of bad input spoil nothing but what they say: as they are, they are taken."""
     for operation, good in GOOD.items():
+        if OPERATIONS[operation].is_tes:
+            continue  # It is answered with what the TES server behind it says.
         run = service.register({"sink": {"type": "http", "url": "http://127.0.0.1:9/"}})
         service.call_back(run, "job-1", "QUEUED")
         names = {"{run}": run["id"], "{token}": urlsplit(run["callback_url"]).path[11:]}
         row = Row("nothing", 200, body=good.body, token=good.token)
         answer = send(service, OPERATIONS[operation], row, names)
-        wanted = 501 if OPERATIONS[operation].is_tes else 200
-        assert wanted <= answer.status_code < wanted + 100, (operation, answer.text)
+        assert 200 <= answer.status_code < 300, (operation, answer.text)
         check_answer(operation, answer)
 
 

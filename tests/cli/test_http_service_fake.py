@@ -33,7 +33,7 @@ REQUESTS = [
     ("POST", "/v1/servers", SERVER, 201),
     ("GET", "/v1/servers", None, 200),
     ("GET", "/v1/servers/{server}", None, 200),
-    ("PATCH", "/v1/servers/{server}", {"default": True}, 200),
+    ("PATCH", "/v1/servers/{server}", {"default": True, "credentials": None}, 200),
     ("DELETE", "/v1/servers/{server}", None, 204),
     ("GET", "/readyz", None, 200),
 ]

@@ -68,6 +68,13 @@ class HttpService:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    def polled(self, name: str, **polling: Any) -> None:
+        """What the workers found out of a server."""
+        self._servers[name]["polling"] |= polling
+
+    def learnt(self, name: str, calls_back: str) -> None:
+        self._servers[name]["calls_back"] = calls_back
+
     @property
     def run_ids(self) -> list[str]:
         return list(self._runs)
@@ -213,9 +220,16 @@ class HttpService:
     def register_server(self, query: Json, body: Json) -> tuple[int, Json]:
         if body["name"] in self._servers:
             raise Problem(409, f"there is a server '{body['name']}' already")
-        defaults = {"calls_back": "unknown", "default": False}
-        created = {"created_at": datetime.now(UTC).isoformat()}
-        self._servers[body["name"]] = {**defaults, **body, **created}
+        self._servers[body["name"]] = {
+            "access": "token",
+            "calls_back": "unknown",
+            "calls_back_learnt": body.get("calls_back", "unknown") == "unknown",
+            "default": False,
+            **body,
+            "gateway_url": f"{self.url}/gateway/{body['name']}",
+            "polling": {"requests": 0, "failures": 0, "filters": "untried"},
+            "created_at": datetime.now(UTC).isoformat(),
+        }
         return 201, self._servers[body["name"]]
 
     def get_server(self, name: str, query: Json, body: Any) -> tuple[int, Json]:
@@ -225,7 +239,9 @@ class HttpService:
 
     def change_server(self, name: str, query: Json, body: Json) -> tuple[int, Json]:
         self.get_server(name, query, body)
-        self._servers[name].update(body)
+        changed = {**self._servers[name], **body}
+        changed["calls_back_learnt"] = changed["calls_back"] == "unknown"
+        self._servers[name] = {key: one for key, one in changed.items() if one is not None}
         return 200, self._servers[name]
 
     def delete_server(self, name: str, query: Json, body: Any) -> tuple[int, None]:

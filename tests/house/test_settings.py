@@ -308,6 +308,7 @@ BAD_CREDENTIALS = {
     "{a: {token_env: NOT_SET}}": "credentials.a.token_env: there is nothing in the variable NOT_SET; set it",
     "{a: {token_env: EMPTY}}": "credentials.a.token_env: there is nothing in the variable EMPTY",
     "{a: {token_env: TWO_LINES}}": "credentials.a.token_env: the secret must be one line",
+    "{a: {token_env: TWO_WORDS}}": "credentials.a.token_env: a token must be ASCII without spaces",
     "{a: {token_file: missing}}": "credentials.a: cannot read missing: No such file",
     "{a: {token_file: .}}": "credentials.a: cannot read .: Is a directory",
     "{a: {token_file: /dev/null}}": "credentials.a: put the secret into /dev/null, which is empty",
@@ -329,6 +330,7 @@ def test_credentials_that_cannot_be_used_are_named_at_the_start(
             f"custom: {{servers: {{credentials: {entries}}}}}",
             EMPTY="",
             TWO_LINES="very-secret\nX-Forged: yes",
+            TWO_WORDS="very-secret token",
         )
     assert f"custom.servers.{says}" in str(refused.value) or says in str(refused.value)
     assert "very-secret" not in str(refused.value)

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from callback_service.domain.errors import InvalidInput
+from callback_service.domain.polling import CallsBack
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Rewind
+from callback_service.domain.server import Access
 from callback_service.domain.sink import Format, HttpSink, NoSink, Sink
 from callback_service.entrypoints.api.reasons import A_TIME
 from callback_service.relay.register import NamedTask, Registration
@@ -46,6 +48,18 @@ def read_rewind(body: Mapping[str, Any]) -> Rewind:
         since=_read_time("since", body["since"]) if "since" in body else None,
         task_ids=None if tasks is None else tuple(tasks),
     )
+
+
+def read_server(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a server, but for its name."""
+    fields: dict[str, Any] = {name: body[name] for name in ("url", "credentials") if name in body}
+    if "calls_back" in body:
+        fields["calls_back"] = CallsBack(body["calls_back"])
+    if "access" in body:
+        fields["access"] = Access(body["access"])
+    if "default" in body:
+        fields["is_default"] = body["default"]
+    return fields
 
 
 def _read_fields(body: Mapping[str, Any]) -> dict[str, Any]:

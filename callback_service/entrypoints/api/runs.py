@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from callback_service.domain.errors import InvalidInput
 from callback_service.domain.run import Run
 from callback_service.entrypoints.access import Role, caller, needs
+from callback_service.entrypoints.api.own_url import own_url
 from callback_service.entrypoints.api.paging import last_of, page_token
 from callback_service.entrypoints.api.read import (
     read_change,
@@ -137,8 +138,7 @@ def _page(plural: str, shown: list[Json], page_size: int, keys: list[str]) -> Js
 
 
 def _shown_keys(keys: Keys) -> Json:
-    base = current_app.extensions["public_url"] or request.host_url
-    return {"callback_url": f"{base.rstrip('/')}/callbacks/{keys.token}", "secret": keys.secret}
+    return {"callback_url": f"{own_url()}/callbacks/{keys.token}", "secret": keys.secret}
 
 
 def _read_stamp(text: str | None) -> datetime | None:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from callback_service.domain.delivery import Attempt
+from callback_service.domain.polling import CallsBack, Polling
 from callback_service.domain.run import Run
 from callback_service.domain.server import Server
 from callback_service.domain.sink import HttpSink, Sink
 from callback_service.domain.states import State
-from callback_service.domain.task import Task, TaskKey
+from callback_service.domain.task import Task, TaskKey, Update
 from callback_service.domain.wording import rfc3339
 
 
@@ -41,15 +42,7 @@ def shown_task(task: Task, run_ids: Iterable[str] | None = None) -> dict[str, An
         "state": task.state,
         "seq": task.seq,
         "final": task.state.is_final,
-        "history": [
-            {
-                "seq": update.seq,
-                "state": update.state,
-                "at": rfc3339(update.at),
-                "source": update.source,
-            }
-            for update in task.history
-        ],
+        "history": [_shown_update(update) for update in task.history],
         **_present(
             updated_at=_time(task.updated_at),
             heard_at=_time(task.heard_at),
@@ -81,13 +74,43 @@ def shown_attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def shown_server(server: Server) -> dict[str, Any]:
+def shown_server(server: Server, own_url: str) -> dict[str, Any]:
+    """`own_url` is the address of this service, below which the gateways are."""
     return {
         "name": server.key,
         "url": server.url,
-        "calls_back": server.calls_back,
+        "gateway_url": f"{own_url}/gateway/{server.key}",
+        "access": server.access,
+        "calls_back": server.tells,
+        "calls_back_learnt": server.calls_back is CallsBack.UNKNOWN,
         "default": server.is_default,
+        "polling": _shown_polling(server.polling),
         "created_at": rfc3339(server.created_at),
+        **_present(credentials=server.credentials),
+    }
+
+
+def _shown_polling(polling: Polling) -> dict[str, Any]:
+    return {
+        "requests": polling.requests,
+        "failures": polling.failures,
+        "filters": polling.filters,
+        **_present(
+            last_poll_at=_time(polling.polled_at),
+            covered_at=_time(polling.covered_at),
+            next_poll_at=_time(polling.next_at),
+            error=polling.error,
+        ),
+    }
+
+
+def _shown_update(update: Update) -> dict[str, Any]:
+    return {
+        "seq": update.seq,
+        "state": update.state,
+        "at": rfc3339(update.at),
+        "source": update.source,
+        **_present(reason=update.reason),
     }
 
 

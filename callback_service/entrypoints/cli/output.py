@@ -34,6 +34,8 @@ _STYLES = {
     "told": "green",
     "retry": "yellow",
     "refused": "red",
+    "ok": "green",
+    "error": "red",
 }
 
 

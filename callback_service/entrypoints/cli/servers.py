@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from callback_service.domain.polling import CallsBack
+from callback_service.domain.server import Access
 from callback_service.entrypoints.cli import output
 from callback_service.entrypoints.cli.failures import CommandFailed, ExitCode
 from callback_service.entrypoints.cli.output import AsJson
@@ -14,12 +15,27 @@ from callback_service.entrypoints.cli.service_client import (
     path_of,
     with_service,
 )
+from callback_service.entrypoints.cli.shown_servers import HEADINGS, print_answer, row_of
 
-app = typer.Typer(help="Name the TES servers that tasks are at.", no_args_is_help=True)
+app = typer.Typer(help="The TES servers that tasks are at.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="What the server is called here.")]
 CallsBackOption = Annotated[
     CallsBack | None, typer.Option(help="Whether it calls back; if unknown, that is found out.")
+]
+AccessOption = Annotated[
+    Access | None,
+    typer.Option(
+        help="Who may use it through the gateway: who shows a token of this service, whom the "
+        "server itself lets in, or everybody."
+    ),
+]
+Credentials = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="With what the service reaches it: a name in `custom.servers.credentials`.",
+    ),
 ]
 Default = Annotated[
     bool | None,
@@ -38,8 +54,7 @@ def list_servers(service: ServiceClient, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json(found)
         return
-    headings = ("NAME", "TES SERVER", "CALLS BACK", "DEFAULT")
-    output.print_table(headings, [_row(server) for server in found["servers"]])
+    output.print_table(HEADINGS, [row_of(server) for server in found["servers"]])
 
 
 @app.command()
@@ -49,26 +64,28 @@ def register(
     name: Name,
     *,
     tes_url: Annotated[str, typer.Argument(help="Its base URL.")],
+    access: AccessOption = None,
+    credentials: Credentials = None,
     calls_back: CallsBackOption = None,
     default: Default = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a TES server a name by which runs and tasks refer to it.
+    """Give a TES server a name, and put the gateway in front of it.
 
-    Example: callback-service servers register local http://127.0.0.1:8000 --calls-back no
+    Example: callback-service servers register local http://127.0.0.1:8000 --access open
     """
-    wish = {"name": name, "url": tes_url, **_named(calls_back, default)}
-    _answer(service.post(path_of("servers"), wish), as_json)
+    named = _named(calls_back, access, credentials, default)
+    print_answer(service.post(path_of("servers"), {"name": name, "url": tes_url, **named}), as_json)
 
 
 @app.command()
 @with_service
 def show(service: ServiceClient, name: Name, as_json: AsJson = False) -> None:
-    """Show a TES server, and whether it was found to call back.
+    """Show a TES server, whether it was found to call back, and how asking it goes.
 
     Example: callback-service servers show local
     """
-    _answer(service.get(path_of("servers", name)), as_json)
+    print_answer(service.get(path_of("servers", name)), as_json)
 
 
 @app.command()
@@ -78,6 +95,11 @@ def change(
     name: Name,
     *,
     tes_url: Annotated[str | None, typer.Option(help="Its new base URL.")] = None,
+    access: AccessOption = None,
+    credentials: Credentials = None,
+    no_credentials: Annotated[
+        bool, typer.Option("--no-credentials", help="Reach it with none from now on.")
+    ] = False,
     calls_back: CallsBackOption = None,
     default: Default = None,
     as_json: AsJson = False,
@@ -86,12 +108,18 @@ def change(
 
     Example: callback-service servers change local --calls-back yes
     """
-    changes = _named(calls_back, default)
+    changes: Json = _named(calls_back, access, credentials, default)
     if tes_url:
         changes["url"] = tes_url
+    if no_credentials:
+        if credentials:
+            raise CommandFailed(
+                "Name credentials, or --no-credentials; not both.", ExitCode.WRONG_USE
+            )
+        changes["credentials"] = None
     if not changes:
         raise CommandFailed("Name something to be changed.", ExitCode.WRONG_USE)
-    _answer(service.patch(path_of("servers", name), changes), as_json)
+    print_answer(service.patch(path_of("servers", name), changes), as_json)
 
 
 @app.command()
@@ -108,27 +136,16 @@ def delete(service: ServiceClient, name: Name, as_json: AsJson = False) -> None:
     typer.echo(f"Forgot {output.plain(name)}.")
 
 
-def _named(calls_back: CallsBack | None, default: bool | None) -> Json:
-    named = {"calls_back": calls_back, "default": default}
+def _named(
+    calls_back: CallsBack | None,
+    access: Access | None,
+    credentials: str | None,
+    default: bool | None,
+) -> Json:
+    named = {
+        "calls_back": calls_back,
+        "access": access,
+        "credentials": credentials,
+        "default": default,
+    }
     return {key: value for key, value in named.items() if value is not None}
-
-
-def _answer(server: Json, as_json: bool) -> None:
-    if as_json:
-        output.print_json(server)
-        return
-    output.print_facts(
-        {
-            "name": server["name"],
-            "TES server": server["url"],
-            "calls back": server["calls_back"],
-            "default": "yes" if server["default"] else "no",
-            "gateway": server.get("gateway_url", ""),
-            "registered": output.ago(server["created_at"]),
-        }
-    )
-
-
-def _row(server: Json) -> tuple[str, ...]:
-    default = "yes" if server["default"] else ""
-    return server["name"], server["url"], server["calls_back"], default
