@@ -14,7 +14,14 @@ from werkzeug.wrappers import Response
 from callback_service import __version__, wiring
 from callback_service.entrypoints.access import ApiToken, Gatekeeper, Role
 from callback_service.entrypoints.api import problems
-from callback_service.entrypoints.api.validation import VALIDATORS, QueryParser, RawRequest
+from callback_service.entrypoints.api.validation import (
+    NO_VALIDATORS,
+    VALIDATORS,
+    QueryParser,
+    RawRequest,
+    UnreadQuery,
+)
+from callback_service.entrypoints.gateway_paths import GatewayPaths
 from callback_service.entrypoints.listener import listener_paths
 from callback_service.wiring import Configured
 
@@ -27,11 +34,14 @@ def build_app(configured: Configured) -> Flask:
     foca, settings = configured.foca, configured.settings
     service_spec, tes_spec = foca.conf.api.specs
     add_listener(service_spec, tes_spec)
-    for spec in (service_spec, tes_spec):
-        spec.disable_auth |= not settings.access.auth
-        spec.connexion = _validated(spec.connexion or ConnexionOptions())
+    service_spec.disable_auth |= not settings.access.auth
+    service_spec.connexion = _validated(service_spec.connexion or ConnexionOptions())
+    tes_spec.connexion = _unjudged(tes_spec.connexion or ConnexionOptions())
     app: Flask = foca.create_app().app
     app.request_class = RawRequest
+    # FOCA's check knows one limit for all requests; ours is the request's own.
+    app.extensions["longest_body"] = app.config["MAX_CONTENT_LENGTH"]
+    app.config["MAX_CONTENT_LENGTH"] = None
     # Task ids may hold two slashes in a row, and are not another task's then.
     app.url_map.merge_slashes = False
     celery = wiring.celery_of(app, settings)
@@ -45,6 +55,9 @@ def build_app(configured: Configured) -> Flask:
     problems.register(app)
     _describe_server(app, "/openapi.json")
     app.add_url_rule("/", "home", _to_swagger_ui)
+    # As Flask has it: the application around it is none.
+    paths = GatewayPaths(app.wsgi_app, settings.gateway.max_request)
+    app.wsgi_app = paths  # type: ignore[method-assign]
     return app
 
 
@@ -61,6 +74,12 @@ def _validated(options: ConnexionOptions) -> ConnexionOptions:
     return options.model_copy(
         update={"validator_map": VALIDATORS, "options": {**(options.options or {}), **more}}
     )
+
+
+def _unjudged(options: ConnexionOptions) -> ConnexionOptions:
+    """What is asked of TES servers is theirs to check."""
+    more = {**(options.options or {}), "uri_parser_class": UnreadQuery}
+    return options.model_copy(update={"validator_map": NO_VALIDATORS, "options": more})
 
 
 def _read(spec: SpecConfig) -> dict[str, Any]:

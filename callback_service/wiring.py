@@ -39,12 +39,23 @@ from callback_service.adapters.mongo.runs import MongoRuns
 from callback_service.adapters.mongo.servers import MongoServers
 from callback_service.adapters.mongo.tasks import MongoTasks
 from callback_service.adapters.mongo.ticks import MongoTicks
+from callback_service.adapters.tes_server import (
+    Basic,
+    Bearer,
+    HttpTesServers,
+    KnownSecret,
+    SecretFile,
+)
+from callback_service.config import credentials
 from callback_service.config.settings import Settings
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.errors import ConfigError
+from callback_service.domain.freshness import Patience
+from callback_service.domain.tes import Tag
 from callback_service.faults import Faults
 from callback_service.relay.deliver import Deliverer
 from callback_service.relay.dispatch import Dispatcher
+from callback_service.relay.gateway.gateway import Gateway, Ground, Terms, build_gateway
 from callback_service.relay.lanes import Lanes
 from callback_service.relay.ports import Doorbell, Sender
 from callback_service.relay.ready import Readiness, Remembered
@@ -189,16 +200,71 @@ class Intake:
         policy = AddressPolicy(settings.egress.allow)
         retention = timedelta(days=settings.retention.tasks_days)
         self.receiver = Receiver(stores.runs, stores.tasks, recorder, clock)
-        self.servers = ServerRegistry(stores.servers, clock)
+        self.servers = ServerRegistry(
+            stores.servers, clock, settings.servers.credentials.keys(), settings.public_url
+        )
         self.registrar = Registrar(
             stores.runs, stores.tasks, self.servers, recorder, doorbell, clock, policy
         )
         self.reader = Reader(stores.tasks, stores.runs, watch, clock, retention)
+        self.gateway = _gateway(stores, self.registrar, recorder, watch, settings)
         ask_broker = partial(doorbell.check, BROKER_PATIENCE)
         self.readiness = Readiness(
             needed={"database": Remembered(stores.connection.check, DATABASE_SEEN)},
             missed={"broker": Remembered(ask_broker, BROKER_SEEN)},
         )
+
+
+def _gateway(
+    stores: Stores, registrar: Registrar, recorder: Recorder, watch: Watch, settings: Settings
+) -> Gateway:
+    ground = Ground(
+        tasks=stores.tasks,
+        runs=stores.runs,
+        servers=stores.servers,
+        fingerprints=stores.fingerprints,
+        outcomes=stores.outcomes,
+        tes=tes_servers(settings),
+        clock=registrar.clock,
+        policy=registrar.policy,
+        recorder=recorder,
+        registrar=registrar,
+        watch=watch,
+    )
+    terms = Terms(
+        tag=Tag(settings.gateway.tag.key, settings.gateway.tag.value),
+        run_tag=settings.gateway.run_tag,
+        accepted_for=timedelta(seconds=settings.gateway.accepted_for),
+        patience=patience(settings),
+    )
+    return build_gateway(ground, terms)
+
+
+def tes_servers(settings: Settings) -> HttpTesServers:
+    """Raises `ConfigError` where credentials or certificates cannot be had."""
+    entries = credentials.resolved(settings.servers.credentials, config.environment())
+    return HttpTesServers(
+        {name: _shown_to_servers(entry) for name, entry in entries.items()},
+        timeout=settings.gateway.timeout,
+        max_response=settings.gateway.max_response,
+        per_server=settings.gateway.per_server,
+        ca_file=settings.servers.ca_file,
+    )
+
+
+def _shown_to_servers(entry: credentials.Credentials) -> Basic | Bearer:
+    secret = SecretFile(entry.file) if entry.file else KnownSecret(entry.secret or "")
+    return Basic(entry.username, secret) if entry.username else Bearer(secret)
+
+
+def patience(settings: Settings) -> Patience:
+    asked = settings.servers
+    return Patience(
+        fast=timedelta(seconds=asked.fast),
+        slow=timedelta(seconds=asked.slow),
+        silence=timedelta(seconds=asked.silence),
+        fresh=timedelta(seconds=asked.fresh),
+    )
 
 
 class Telling:

@@ -106,9 +106,9 @@ def read_task(body: bytes) -> Json:
 
 def read_page(body: bytes) -> Json:
     page = _read_object(body)
-    # What Go has for a list without items.
-    tasks = page.get("tasks", ...)
-    if tasks is None:
+    # Servers leave out, or write as null, what has no items.
+    tasks = page.get("tasks")
+    if tasks is None and page.keys() <= {"tasks", "next_page_token"}:
         return {**page, "tasks": []}
     if not isinstance(tasks, list):
         raise NotTes("the list has no array `tasks`")

@@ -65,15 +65,33 @@ class Gatekeeper:
         self._jwt_admins = frozenset(jwt_admins)
         self._is_open = is_open
 
-    def admit(self, token: str) -> Caller | None:
+    def admit(self, token: str, *, is_told: bool = True) -> Caller | None:
+        """Raises `Unauthorized` for a JWT that is not accepted; `is_told`: the log says why."""
         digest = hash_token(token)
         # No short cut: every hash is compared.
         matches = [one for one in self._tokens if hmac.compare_digest(one.hash, digest)]
         if matches:
             return Caller(matches[0].owner, matches[0].role)
         if self._accepts_jwt and token.count(".") == 2:
-            return self._admit_jwt(_validated(token))
+            return self._admit_jwt(_validated(token, is_told=is_told))
         return None
+
+    def recognise(self, token: str) -> Caller | None:
+        """Whose token it is, where one need not be shown: others' tokens are nothing to tell of."""
+        try:
+            return self.admit(token, is_told=False)
+        except Unauthorized:
+            return None
+
+    def may_know(self, token: str) -> bool:
+        """Whether it is a token of ours, or could be for all that can be told now."""
+        try:
+            return self.admit(token, is_told=False) is not None
+        except Unauthorized as error:
+            # The challenge names an error where a JWT was found to be invalid, and none where its
+            # issuer could not be asked.
+            challenges = error.www_authenticate or ()
+            return not any(challenge.get("error") for challenge in challenges)
 
     def admit_unasked(self) -> Caller:
         """Who was not asked for a token. Raises `Unauthorized` where everybody should have been."""
@@ -87,12 +105,13 @@ class Gatekeeper:
         return Caller(owner, Role.ADMIN if owner in self._jwt_admins else Role.USER)
 
 
-def _validated(token: str) -> Mapping[str, Any]:
+def _validated(token: str, *, is_told: bool) -> Mapping[str, Any]:
     try:
         return validate_token(token)
     except Unauthorized as error:
-        # The caller is told nothing of why; the operator is.
-        log.warning("token.refused", extra={"fields": {"reason": error.description}})
+        if is_told:
+            # The caller is told nothing of why; the operator is.
+            log.warning("token.refused", extra={"fields": {"reason": error.description}})
         raise
 
 

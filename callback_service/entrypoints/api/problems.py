@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from callback_service.domain import errors
 from callback_service.entrypoints.api.validation import InvalidRequest
+from callback_service.relay.gateway.answer import status_of
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ STATUS: dict[type[errors.ServiceError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.CursorExpired: HTTPStatus.GONE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    # Or that it took too long.
+    errors.ServerFailed: HTTPStatus.BAD_GATEWAY,
 }
 
 # Frameworks say little; these say what to do.
@@ -62,12 +65,14 @@ def register(app: Flask) -> None:
 
 
 def _from_service(error: errors.ServiceError) -> Response:
-    status = STATUS[type(error)]
+    status: int = STATUS[type(error)]
     fields = None
     if isinstance(error, InvalidRequest):
         fields = list(error.errors)
     elif isinstance(error, errors.InvalidInput):
         fields = [(error.field, error.reason)]
+    elif isinstance(error, errors.ServerFailed):
+        status = status_of(error)
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(error.retry_after)

@@ -4,6 +4,7 @@ from typing import Protocol, cast
 
 from flask import current_app
 
+from callback_service.relay.gateway.gateway import Gateway
 from callback_service.relay.ports import DeliveryLog, Runs, Tasks
 from callback_service.relay.ready import Readiness
 from callback_service.relay.receive import Receiver
@@ -19,6 +20,7 @@ class Services(Protocol):
     registrar: Registrar
     reader: Reader
     servers: ServerRegistry
+    gateway: Gateway
     readiness: Readiness
     runs: Runs
     tasks: Tasks
