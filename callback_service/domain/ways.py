@@ -20,7 +20,7 @@ class Way(StrEnum):
     """How a server is asked.
 
     `EACH`: a GET for each task that is due. `TAGGED`: the list of what the gateway
-    has forwarded. `STATES`: the same, for each state that open tasks are believed to be in;
+    has forwarded. `STATES`: a list for each state that open tasks are believed to be in;
     what is in none of them has changed. `ALL`: the list of all tasks, newest first.
     """
 
@@ -34,31 +34,31 @@ class Way(StrEnum):
 class Needs:
     """How many tasks are open and how many are due, and of which kinds.
 
-    `untagged` and `ended` (as a callback told) are due; `states` are those of the tagged.
+    `untagged` are due; `alone`, too: those that are in no list by state. `states` are those
+    that open tasks are believed to be in.
     """
 
     open: int
     due: int
     untagged: int
-    ended: int
+    alone: int
     states: tuple[State, ...]
 
 
 def needs_of(unsettled: Iterable[Unsettled], due: Iterable[Unsettled]) -> Needs:
-    all_ids = {task.key.task_id for task in unsettled}
     by_id = {task.key.task_id: task for task in due}
     return Needs(
-        open=len(all_ids),
+        open=len({task.key.task_id for task in unsettled}),
         due=len(by_id),
         untagged=sum(not task.is_tagged for task in by_id.values()),
-        ended=sum(task.is_tagged and task.state.is_final for task in by_id.values()),
-        states=tuple(sorted(believed_states(unsettled))),
+        alone=sum(not is_listed_by_state(task.state) for task in by_id.values()),
+        states=tuple(sorted({task.state for task in unsettled if is_listed_by_state(task.state)})),
     )
 
 
-def believed_states(unsettled: Iterable[Unsettled]) -> set[State]:
-    """The states of which the tagged tasks are that have not ended."""
-    return {task.state for task in unsettled if task.is_tagged and not task.state.is_final}
+def is_listed_by_state(state: State) -> bool:
+    """Those that ended are too many; and a task of which nothing is known is in any list."""
+    return not state.is_final and state is not State.UNKNOWN
 
 
 def costs(
@@ -75,10 +75,8 @@ def costs(
     found[Way.ALL] = listed.get(Way.ALL, 1)
     if narrows and needs.untagged < needs.due:
         found[Way.TAGGED] = listed.get(Way.TAGGED, 1) + needs.untagged
-        # A task whose state is not known yet is in the list of none.
-        if needs.states and State.UNKNOWN not in needs.states:
-            asked = listed.get(Way.STATES, len(needs.states))
-            found[Way.STATES] = asked + needs.untagged + needs.ended
+    if narrows and needs.states:
+        found[Way.STATES] = listed.get(Way.STATES, len(needs.states)) + needs.alone
     return found
 
 

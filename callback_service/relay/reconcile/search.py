@@ -1,11 +1,18 @@
 """One poll's search for the states of tasks, on the way that seems the cheapest."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from callback_service.domain.errors import ServerFailed
 from callback_service.domain.polling import Filters
 from callback_service.domain.states import State
-from callback_service.domain.ways import EACH_LIMIT, Way, believed_states, page_size
+from callback_service.domain.ways import (
+    EACH_LIMIT,
+    LARGEST_PAGE,
+    Way,
+    is_listed_by_state,
+    page_size,
+)
 from callback_service.relay.reconcile.asking import Asking, NoList, Silent
 from callback_service.relay.reconcile.errand import Errand
 from callback_service.relay.reconcile.listing import Listing
@@ -83,6 +90,9 @@ class Search:
         try:
             if self._way is Way.STATES and self._read_states():
                 return True
+            if not any(task.is_tagged for task in self._unsettled):
+                self._read_all()
+                return True
             if self._read_tagged():
                 return True
         except NoList:
@@ -117,24 +127,29 @@ class Search:
 
     def _read_states(self) -> bool:
         """False where too much has changed, or the filter is ignored: ask without it."""
-        pages = 0
-        for state in sorted(believed_states(self._unsettled)):
-            believed = {
-                task.key.task_id
-                for task in self._unsettled
-                if task.is_tagged and task.state is state
-            }
-            listing = self._list(Way.STATES, {**self._tag, "state": str(state)}, believed)
-            pages += listing.pages
-            if any(seen is not state for seen in listing.states.values()):
+        requests = 0
+        tag = self._tag if all(task.is_tagged for task in self._unsettled) else {}
+        for state, believed in sorted(self._ids_by_state().items()):
+            listing = self._list(Way.STATES, {**tag, "state": str(state)}, believed)
+            requests += listing.pages
+            others = sum(seen is not state for seen in listing.states.values())
+            # One may have moved on while the server made the list.
+            if 2 * others > len(listing.states):
                 self._memory.note_list(Way.STATES, USELESS, 0, self._clock.now())
                 return False
             if not listing.is_cut:
                 # They have moved on, or ended.
                 gone = [task_id for task_id in believed if not self.seen.has(task_id)]
                 self._due = dict.fromkeys([*gone, *self._due])
-        self._memory.note_list(Way.STATES, pages, 0, self._clock.now())
+        self._memory.note_list(Way.STATES, requests, 0, self._clock.now())
         return len(self._left(self._due)) <= EACH_LIMIT
+
+    def _ids_by_state(self) -> dict[State, set[str]]:
+        ids: dict[State, set[str]] = defaultdict(set)
+        for task in self._unsettled:
+            if is_listed_by_state(task.state):
+                ids[task.state].add(task.key.task_id)
+        return ids
 
     def _read_tagged(self) -> bool:
         """False where the list knows nothing of the tag that the gateway gave its tasks."""
@@ -146,14 +161,15 @@ class Search:
         def left(states: Mapping[str, State]) -> int:
             return sum(task_id not in states for task_id in ids)
 
-        listing = Listing()
+        listing, now = Listing(), self._clock.now()
+        is_long = self._memory.listed(now).get(way, 1) > 1
+        size = LARGEST_PAGE if is_long else page_size(len(self._unsettled))
         try:
-            listing.read(self._asking, filters, page_size(len(self._unsettled)), left)
+            listing.read(self._asking, filters, size, left)
         finally:
             self.seen.states |= listing.states
             self.seen.skipped += listing.skipped
         # Where it was cut short, more requests must be saved before it is worth it to begin.
         more = listing.pages if listing.is_cut else min(left(listing.states), EACH_LIMIT)
-        cost = listing.pages + more
-        self._memory.note_list(way, cost, len(listing.states), self._clock.now())
+        self._memory.note_list(way, listing.pages + more, len(listing.states), now)
         return listing
