@@ -272,34 +272,50 @@ class CallbackClient:
         return self._connection.ask(_read_servers, "GET", "/v1/servers")
 
     def server(self, name: str) -> Server:
-        """A TES server, and whether it was found to call back."""
+        """A TES server, whether it was found to call back, and how asking it goes."""
         return self._connection.ask(Server.from_json, "GET", _server(name))
 
-    def register_server(
+    def register_server(  # noqa: PLR0913 - one argument for each property in the contract
         self,
         name: str,
         url: str,
         *,
         calls_back: Optional[str] = None,
         default: Optional[bool] = None,
+        access: Optional[str] = None,
+        credentials: Optional[str] = None,
     ) -> Server:
-        """Give the TES server at `url` a name.
+        """Give the TES server at `url` a name, and put the gateway in front of it.
 
-        `calls_back` is `yes`, `no` or `unknown`: then the service finds out.
+        `calls_back` is `yes`, `no` or `unknown`: then the service finds out. `access` says who
+        may use it through the gateway: whoever shows a `token` of the service, whom the
+        server itself lets in (`pass`), or everybody (`open`). `credentials` is the name of
+        those, in the service's settings, with which the service reaches it.
         """
-        body = _given(name=name, url=url, calls_back=calls_back, default=default)
+        body = _given(
+            name=name,
+            url=url,
+            calls_back=calls_back,
+            default=default,
+            access=access,
+            credentials=credentials,
+        )
         return self._connection.ask(Server.from_json, "POST", "/v1/servers", body=body)
 
-    def change_server(
+    def change_server(  # noqa: PLR0913 - one argument for each property in the contract
         self,
         name: str,
         *,
         url: Optional[str] = None,
         calls_back: Optional[str] = None,
         default: Optional[bool] = None,
+        access: Optional[str] = None,
+        credentials: Optional[str] = None,
     ) -> Server:
-        """Change what is given and leave the rest."""
-        body = _given(url=url, calls_back=calls_back, default=default)
+        """Change what is given and leave the rest; empty `credentials` are none."""
+        body = _given(url=url, calls_back=calls_back, default=default, access=access)
+        if credentials is not None:
+            body["credentials"] = credentials or None
         return self._connection.ask(Server.from_json, "PATCH", _server(name), body=body)
 
     def delete_server(self, name: str) -> None:

@@ -41,7 +41,8 @@ class Update:
 
     `seq` counts the updates of a task from 1; `previous` is the state before, and
     `UNKNOWN` before the first; `at` is when the service learnt of it; `source` is
-    `callback`, `poll`, `gateway` or `bridge`; `final` is whether the task has ended.
+    `callback`, `poll`, `gateway` or `bridge`; `final` is whether the task has ended;
+    `reason` says why, in a task's history, where it is the service that concluded it.
     """
 
     server: str
@@ -52,6 +53,7 @@ class Update:
     at: datetime
     source: str
     final: bool
+    reason: Optional[str] = None
 
     @classmethod
     def from_json(cls, item: Mapping[str, Any]) -> Update:
@@ -68,6 +70,7 @@ class Update:
             at=parse_moment(item["at"]),
             source=item.get("source", ""),
             final=bool(item["final"]),
+            reason=item.get("reason"),
         )
 
 
@@ -245,12 +248,40 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Polling:
+    """How asking a TES server goes.
+
+    `last_poll_at` is when it was last asked with success, and `next_poll_at` until when
+    it is left alone; `failures` counts those in a row, and `error` says why the last one
+    failed. They are None where there is nothing to be said.
+    """
+
+    last_poll_at: Optional[datetime] = None
+    next_poll_at: Optional[datetime] = None
+    requests: int = 0
+    failures: int = 0
+    error: Optional[str] = None
+
+    @classmethod
+    def from_json(cls, item: Mapping[str, Any]) -> Polling:
+        return cls(
+            last_poll_at=_moment_or_none(item.get("last_poll_at")),
+            next_poll_at=_moment_or_none(item.get("next_poll_at")),
+            requests=item.get("requests", 0),
+            failures=item.get("failures", 0),
+            error=item.get("error"),
+        )
+
+
+@dataclass(frozen=True)
 class Server:
     """A registered TES server.
 
-    `calls_back` is `yes`, `no`, or `unknown` while the service finds out; `default`
-    is whether it is meant where no server is named; `gateway_url` is what clients can
-    take as their TES URL instead of `url`, None where there is no gateway.
+    `calls_back` is `yes`, `no`, or `unknown` while the service finds out, and
+    `calls_back_learnt` whether it is the service that does; `default` is whether the server
+    is meant where none is named; `gateway_url` is what clients can take as their TES URL
+    instead of `url`, None where there is no gateway; `access` is `token`, `pass` or `open`;
+    `credentials` is the name of those with which the service reaches it.
     """
 
     name: str
@@ -259,6 +290,10 @@ class Server:
     default: bool = False
     gateway_url: Optional[str] = None
     created_at: Optional[datetime] = None
+    access: str = "token"
+    credentials: Optional[str] = None
+    calls_back_learnt: bool = True
+    polling: Polling = Polling()
 
     @classmethod
     def from_json(cls, item: Mapping[str, Any]) -> Server:
@@ -269,4 +304,8 @@ class Server:
             default=item.get("default", False),
             gateway_url=item.get("gateway_url"),
             created_at=_moment_or_none(item.get("created_at")),
+            access=item.get("access", "token"),
+            credentials=item.get("credentials"),
+            calls_back_learnt=item.get("calls_back_learnt", True),
+            polling=Polling.from_json(item.get("polling", {})),
         )

@@ -336,7 +336,15 @@ class FakeService:
     def register_server(self, body: Json, **_: Any) -> Answer:
         if body["name"] in self._servers:
             raise Refused(409, "Conflict", "There is a server of this name already.")
-        server = {"calls_back": "unknown", "default": False, "created_at": CREATED, **body}
+        server = {
+            "access": "token",
+            "calls_back": "unknown",
+            "calls_back_learnt": "calls_back" not in body,
+            "default": False,
+            "polling": {"requests": 0, "failures": 0, "filters": "untried"},
+            "created_at": CREATED,
+            **body,
+        }
         server["gateway_url"] = f"{self.url}/gateway/{body['name']}"
         self._servers[body["name"]] = server
         return Answer(201, dict(server))
@@ -345,8 +353,16 @@ class FakeService:
         return Answer(200, dict(self._server(server)))
 
     def change_server(self, server: str, body: Json, **_: Any) -> Answer:
-        self._server(server).update(body)
-        return Answer(200, dict(self._server(server)))
+        known = self._server(server)
+        known.update(body)
+        known["calls_back_learnt"] = known["calls_back"] == "unknown"
+        if known.get("credentials", "") is None:
+            del known["credentials"]
+        return Answer(200, dict(known))
+
+    def polled(self, server: str, **polling: Any) -> None:
+        """What the service found out by asking."""
+        self._servers[server]["polling"].update(polling)
 
     def delete_server(self, server: str, **_: Any) -> Answer:
         self._server(server)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from callback_client import CallbackClient, TaskState, Update
+from callback_client import CallbackClient, Polling, TaskState, Update
 
 from client.tests.fake_service import Answer, FakeService
 
@@ -171,6 +171,28 @@ def test_servers_are_registered_changed_and_forgotten(client, service):
     assert client.server("local").default
     client.delete_server("local")
     assert client.servers() == []
+
+
+def test_a_servers_access_and_credentials_are_said_and_taken_back(client):
+    made = client.register_server("local", "http://127.0.0.1:8000", access="pass")
+    assert (made.access, made.credentials) == ("pass", None)
+    changed = client.change_server("local", access="token", credentials="hpc")
+    assert (changed.access, changed.credentials) == ("token", "hpc")
+    assert client.change_server("local", access="open").credentials == "hpc"
+    assert client.change_server("local", credentials="").credentials is None
+
+
+def test_a_server_tells_how_asking_it_goes(client, service):
+    made = client.register_server("local", "http://127.0.0.1:8000")
+    assert made.polling == Polling()
+    assert made.calls_back_learnt
+    assert not client.change_server("local", calls_back="yes").calls_back_learnt
+    at = "2025-06-12T14:30:00.000Z"
+    service.polled("local", requests=3, failures=1, error="refused", next_poll_at=at)
+    polling = client.server("local").polling
+    assert (polling.requests, polling.failures, polling.error) == (3, 1, "refused")
+    assert polling.next_poll_at == datetime(2025, 6, 12, 14, 30, tzinfo=timezone.utc)
+    assert polling.last_poll_at is None
 
 
 def test_what_a_newer_service_adds_is_ignored(client, service):

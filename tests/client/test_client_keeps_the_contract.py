@@ -58,7 +58,8 @@ def exercise(client: CallbackClient, service: FakeService) -> None:
     service.report("job-1", "QUEUED", "RUNNING")
     service.report("a/b c", "COMPLETE")
     client.register_server("silent", "https://tes.example.org", calls_back="no", default=True)
-    client.register_server("local", "http://127.0.0.1:8000")
+    client.register_server("local", "http://127.0.0.1:8000", access="pass", credentials="hpc")
+    client.change_server("local", access="open", credentials="")
     client.change_server("local", url="http://127.0.0.1:8001", calls_back="yes", default=False)
     client.server("local")
     assert len(client.servers()) == 2

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from callback_service.entrypoints.logs import WideFormatter
-from tests.api.service import TOKENS, Service, app_of, environment
+from tests.api.service import PASSWORD, TOKENS, Service, app_of, environment
 
 
 @pytest.fixture
@@ -35,12 +35,14 @@ def test_neither_tokens_nor_secrets_are_logged(
     assert service.call_back(keys, "", "COMPLETE").status_code == 400
     service.call("GET", "/v1/runs", headers={"Authorization": "Bearer of-nobody"})
     service.ask("change_run", {"sink": sink | {"url": "ftp://x/?key=in-the-url"}}, run_id=run["id"])
+    server = {"name": "tesk", "url": "http://127.0.0.1:9", "credentials": "hpc"}
+    assert PASSWORD not in service.ask("register_server", server, token="admin").text
 
     format_line = WideFormatter().format
     lines = "\n".join(map(format_line, caplog.records))
     assert "callback.received" in lines
     assert "callback.refused" in lines
-    hidden = ["of-the-receiver", "of-nobody", "in-the-url", *TOKENS.values()]
+    hidden = ["of-the-receiver", "of-nobody", "in-the-url", PASSWORD, *TOKENS.values()]
     for one in (run, keys):
         hidden += [one["secret"], one["callback_url"].rpartition(".")[2]]
     assert [secret for secret in hidden if secret in lines] == []
