@@ -68,20 +68,21 @@ class BodyValidator:
     def _parsed(self, request: Any) -> Any:
         if not request.body and self._default is not None:
             return self._default
-        return _parsed(request.body, request.headers, self._consumes[0])
+        declared = request.headers.get("Content-Type", "")
+        return _parsed(request.body, declared, self._consumes[0])
 
 
 def checked_json(request: Request) -> bytes:
     """The body as it came, which is JSON; what is in it is for others to judge."""
     body: bytes = request.get_data()
-    _parsed(body, request.headers, "application/json")
+    _parsed(body, request.headers.get("Content-Type", ""), "application/json")
     return body
 
 
-def _parsed(body: bytes, headers: Mapping[str, str], wanted: str) -> Any:
+def _parsed(body: bytes, declared: str, wanted: str) -> Any:
     if not body:
         raise InvalidRequest([("body", "is missing; send a JSON object")])
-    if not _is_json(headers.get("Content-Type", "")):
+    if not _is_json(declared):
         raise UnsupportedMediaTypeProblem(detail=f"send the body as Content-Type: {wanted}")
     try:
         return strict_json.loads(body)
@@ -152,7 +153,7 @@ class RawRequest(Request):
     want_form_data_parsed = False
 
     @property
-    def max_content_length(self) -> int | None:  # type: ignore[override]  # nobody sets it
+    def max_content_length(self) -> int | None:  # type: ignore[misc, override]  # nobody sets it
         """Tasks may be longer than anything that is meant for us."""
         longest: int | None = current_app.extensions["longest_body"]
         return self.environ.get(LONGEST_BODY, longest)
