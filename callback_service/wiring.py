@@ -51,15 +51,21 @@ from callback_service.config.settings import Settings
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.errors import ConfigError
 from callback_service.domain.freshness import Patience
+from callback_service.domain.polling import Budget
+from callback_service.domain.server import Access
 from callback_service.domain.tes import Tag
 from callback_service.faults import Faults
 from callback_service.relay.deliver import Deliverer
 from callback_service.relay.dispatch import Dispatcher
 from callback_service.relay.gateway.gateway import Gateway, Ground, Terms, build_gateway
 from callback_service.relay.lanes import Lanes
+from callback_service.relay.observe import Observer
 from callback_service.relay.ports import Doorbell, Sender
 from callback_service.relay.ready import Readiness, Remembered
 from callback_service.relay.receive import Receiver
+from callback_service.relay.reconcile import means as reconciling
+from callback_service.relay.reconcile.places import Places
+from callback_service.relay.reconcile.reconciler import Reconciler
 from callback_service.relay.record import Recorder
 from callback_service.relay.register import Registrar
 from callback_service.relay.servers import ServerRegistry
@@ -80,6 +86,9 @@ DATABASE_SEEN = 1.0
 BROKER_SEEN = 5.0
 # Together with the database's answer within the second that probes wait by default.
 BROKER_PATIENCE = 0.5
+
+# A server that is slow to answer takes one of a worker's places.
+POLLS_AT_ONCE = 16
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -137,6 +146,14 @@ def database_address(configured: Configured) -> str:
     return uri.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class DefaultServer:
+    """The TES server that is meant where none is named."""
+
+    url: str
+    access: Access
+
+
 class Stores:
     """The database's collections, as the relay sees them."""
 
@@ -177,15 +194,26 @@ def check_access(configured: Configured, host: str) -> None:
     )
 
 
-def prepare(configured: Configured) -> dict[str, str]:
-    """Create indexes; return what database and broker say, by name."""
+def prepare(configured: Configured, default: DefaultServer | None = None) -> dict[str, str]:
+    """Create indexes, register the default server; return what database and broker say, by name.
+
+    Raises `InvalidInput` for a server that cannot be one.
+    """
     app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
-    stored = stores(app, configured.settings)
-    doorbell = CeleryDoorbell(
-        celery_of(app, configured.settings), configured.settings.broker.gather
-    )
+    settings = configured.settings
+    stored = stores(app, settings)
+    doorbell = CeleryDoorbell(celery_of(app, settings), settings.broker.gather)
     needed = {"database": stored.connection.check, "indexes": stored.connection.index}
-    return Readiness(needed, {"broker": doorbell.check}).checks()
+    answers = Readiness(needed, {"broker": doorbell.check}).checks()
+    if default:
+        server = server_registry(stored, settings).make_default(default.url, default.access)
+        answers["TES server"] = server.url
+    return answers
+
+
+def server_registry(stores: Stores, settings: Settings) -> ServerRegistry:
+    credentials_known = settings.servers.credentials.keys()
+    return ServerRegistry(stores.servers, SystemClock(), credentials_known, settings.public_url)
 
 
 class Intake:
@@ -200,9 +228,7 @@ class Intake:
         policy = AddressPolicy(settings.egress.allow)
         retention = timedelta(days=settings.retention.tasks_days)
         self.receiver = Receiver(stores.runs, stores.tasks, recorder, clock)
-        self.servers = ServerRegistry(
-            stores.servers, clock, settings.servers.credentials.keys(), settings.public_url
-        )
+        self.servers = server_registry(stores, settings)
         self.registrar = Registrar(
             stores.runs, stores.tasks, self.servers, recorder, doorbell, clock, policy
         )
@@ -268,7 +294,7 @@ def patience(settings: Settings) -> Patience:
 
 
 class Telling:
-    """What a worker process does: deliver, sweep, expire. Made inside its event loop."""
+    """What a worker process does: deliver, ask, sweep, expire. Made inside its event loop."""
 
     def __init__(self, stores: Stores, settings: Settings, executor: Executor) -> None:
         clock = SystemClock()
@@ -281,6 +307,8 @@ class Telling:
         lanes = Lanes(settings.delivery.concurrency, settings.delivery.per_host)
         self.deliverer = _deliverer(stores, self.sender, clock, executor, lanes)
         self.dispatcher = Dispatcher(self.deliverer.deliver, asyncio.get_running_loop())
+        self.tes_servers = tes_servers(settings)
+        self.reconciler = _reconciler(stores, self.tes_servers, self.dispatcher, clock, settings)
         self.ticks = _ticks(stores, self.dispatcher, clock, settings)
 
 
@@ -299,6 +327,32 @@ def _deliverer(
         executor=executor,
         lanes=lanes,
     )
+
+
+def _reconciler(
+    stores: Stores,
+    servers: HttpTesServers,
+    doorbell: Doorbell,
+    clock: SystemClock,
+    settings: Settings,
+) -> Reconciler:
+    # Nobody waits in a worker; and what it finds it tells itself, as the sweeper does.
+    recorder = Recorder(stores.tasks, doorbell, Watch(stores.tasks, clock))
+    terms = reconciling.Terms(
+        tag=Tag(settings.gateway.tag.key, settings.gateway.tag.value),
+        budget=Budget(settings.servers.requests_per_second, settings.servers.burst),
+        patience=patience(settings),
+    )
+    means = reconciling.Means(
+        tes_servers=servers,
+        servers=stores.servers,
+        tasks=stores.tasks,
+        observer=Observer(recorder, clock),
+        clock=clock,
+        chance=random.random,
+        terms=terms,
+    )
+    return Reconciler(means, Places(POLLS_AT_ONCE).start)
 
 
 def _ticks(

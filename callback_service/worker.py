@@ -1,4 +1,7 @@
-"""A worker process: Celery takes doorbells, one event loop delivers, ticks keep both honest."""
+"""A worker process: Celery takes doorbells, one event loop delivers, ticks keep both honest.
+
+And it asks TES servers for what they do not tell.
+"""
 
 import asyncio
 import logging
@@ -17,6 +20,7 @@ from callback_service.config.settings import Settings
 from callback_service.domain.errors import ConfigError, ServiceError
 from callback_service.domain.run import LEASE
 from callback_service.entrypoints import celery_tasks
+from callback_service.relay.reconcile.reconciler import LOOK_EVERY
 from callback_service.relay.sweep import Tick
 from callback_service.wiring import Configured, Stores, Telling
 
@@ -85,18 +89,24 @@ class DeliveryLoop:
         await telling.sender.open()
         # Threads of its own: when deliveries queue for a slow database, their leases must be
         # renewed all the same, or another worker takes the runs over and doubles the load.
-        with ThreadPoolExecutor(1 + len(telling.ticks)) as own:
+        with ThreadPoolExecutor(3 + len(telling.ticks)) as own:
             clockwork = asyncio.gather(
                 _renew_leases(telling, own),
+                _repeat(telling.reconciler.look, LOOK_EVERY.total_seconds(), own),
                 *(_keep_ticking(tick, own) for tick in telling.ticks),
             )
             self._started.set_result(telling)
             await self._stop.wait()
-            # Leases are renewed until the last delivery has ended.
-            await telling.dispatcher.stop(self._settings.delivery.shutdown_grace)
+            # Leases are renewed until the last delivery has ended, and claims until the last poll.
+            grace = self._settings.delivery.shutdown_grace
+            await asyncio.gather(
+                telling.dispatcher.stop(grace),
+                self._loop.run_in_executor(own, telling.reconciler.stop, grace),
+            )
             clockwork.cancel()
             await asyncio.gather(clockwork, return_exceptions=True)
         await telling.sender.close()
+        telling.tes_servers.close()
 
 
 async def _keep_ticking(tick: Tick, executor: Executor) -> None:
@@ -130,11 +140,10 @@ async def _repeat(work: Callable[[], None], every: float, executor: Executor) ->
 def main(arguments: list[str]) -> None:
     """`python -m callback_service.worker [THREADS]`: what `callback-service worker` runs."""
     try:
-        configured = wiring.load()
+        run_worker(wiring.load(), int(arguments[0]) if arguments else None)
     except ConfigError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
-    run_worker(configured, int(arguments[0]) if arguments else None)
 
 
 if __name__ == "__main__":

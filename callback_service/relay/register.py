@@ -211,6 +211,7 @@ class Registrar:
         steps = [Step(key, lambda task: task.join(run.id, now, quiet=quiet)) for key in keys]
         if steps:
             check_joins(self.runs, self.tasks, self.recorder.record(steps))
+            self.servers.look_at({step.key.server for step in steps})
 
 
 def _replaced(

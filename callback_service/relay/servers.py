@@ -1,10 +1,12 @@
 """The registry of TES servers."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from callback_service.domain.errors import InvalidInput, Unknown
+from callback_service.domain.errors import InvalidInput, Unavailable, Unknown
 from callback_service.domain.polling import CallsBack
 from callback_service.domain.server import (
     DEFAULT_SERVER,
@@ -17,6 +19,9 @@ from callback_service.relay.ports import Clock, Servers
 
 # Where this service answers as a TES server, below its own address.
 _OWN_PATHS = {"", "/gateway", "/ga4gh/tes/v1", "/v1"}
+
+# Workers look at a server with new tasks more often, for so long.
+LOOKED_AT = timedelta(seconds=1)
 
 
 class ServerRegistry:
@@ -34,6 +39,7 @@ class ServerRegistry:
         self._clock = clock
         self._credentials = credentials
         self._own_url = own_url
+        self._looked_at_until: dict[str, datetime] = {}
 
     def resolve(self, key: str | None, field: str = "server") -> str:
         """The key of the server meant; none named: the default one, or the only one.
@@ -56,6 +62,16 @@ class ServerRegistry:
 
     def list(self) -> list[Server]:
         return self._servers.list()
+
+    def look_at(self, keys: Collection[str]) -> None:
+        """Let workers notice soon that these servers have new tasks; they will in any case."""
+        now = self._clock.now()
+        news = {key for key in keys if self._looked_at_until.get(key, now) <= now}
+        if news:
+            # Before it is said: those who come meanwhile need not say it, too.
+            self._looked_at_until |= dict.fromkeys(news, now + LOOKED_AT)
+            with suppress(Unavailable):
+                self._servers.want(news, now + 2 * LOOKED_AT)
 
     def find(self, key: str) -> Server:
         server = self._servers.find(key)
@@ -104,6 +120,13 @@ class ServerRegistry:
         if fields.get("calls_back") is CallsBack.UNKNOWN:
             self._learn_anew(key)
         return self.find(key)
+
+    def make_default(self, url: str, access: Access) -> Server:
+        """The server `default`, registered or changed, and marked as the one that is meant."""
+        try:
+            return self.change(DEFAULT_SERVER, url=url, access=access, is_default=True)
+        except Unknown:
+            return self.register(DEFAULT_SERVER, url, access=access, is_default=True)
 
     def remove(self, key: str) -> None:
         if not self._servers.remove(key):

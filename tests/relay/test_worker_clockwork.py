@@ -7,10 +7,10 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 from callback_service.adapters.clock import SystemClock
-from callback_service.config import DeliverySettings, Settings
+from callback_service.config.settings import DeliverySettings, Settings
 from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.worker import DeliveryLoop
-from tests.fakes.store import FakeDeliveryLog, FakeRuns, FakeTasks, FakeTicks
+from tests.fakes.store import FakeDeliveryLog, FakeRuns, FakeServers, FakeTasks, FakeTicks
 
 LONG = 30.0
 
@@ -23,7 +23,11 @@ def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
     """Else another worker takes the runs over, and doubles the load that made them wait."""
     runs, now = FakeRuns(), SystemClock().now()
     stores = SimpleNamespace(
-        runs=runs, tasks=FakeTasks(), delivery_log=FakeDeliveryLog(), ticks=FakeTicks()
+        runs=runs,
+        tasks=FakeTasks(),
+        servers=FakeServers(),
+        delivery_log=FakeDeliveryLog(),
+        ticks=FakeTicks(),
     )
     settings = Settings(public_url=None, delivery=DeliverySettings(database_threads=1))
     is_over = threading.Event()

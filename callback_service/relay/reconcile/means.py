@@ -5,23 +5,18 @@ from dataclasses import dataclass, field
 
 from callback_service.domain.freshness import Patience
 from callback_service.domain.polling import Budget
+from callback_service.domain.tes import Tag
 from callback_service.relay.observe import Observer
 from callback_service.relay.ports import Clock, Servers, Tasks, TesServers
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    """What the gateway puts on every task that it forwards."""
-
-    key: str = "callback-service"
-    value: str = "gateway"
-
-
-@dataclass(frozen=True, slots=True)
 class Terms:
+    """`tag` is what the gateway puts on every task that it forwards."""
+
+    tag: Tag
     budget: Budget = field(default_factory=Budget)
     patience: Patience = field(default_factory=Patience)
-    tag: Tag = field(default_factory=Tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +29,4 @@ class Means:
     observer: Observer
     clock: Clock
     chance: Callable[[], float]
-    terms: Terms = field(default_factory=Terms)
+    terms: Terms

@@ -52,10 +52,12 @@ class Reconciler:
         Raises `Unavailable`.
         """
         now = self._means.clock.now()
-        if self._is_stopping or (self._rests_until and now < self._rests_until):
+        if self._rests_until and now < self._rests_until:
             return
         try:
             self._renew_holds()
+            if self._is_stopping:
+                return
             servers = self._means.servers.list()
             self._forget_all_but(servers)
             for server in servers:
