@@ -13,3 +13,10 @@ def test_a_database_that_is_away_is_named_without_its_password(cli):
 def test_a_variable_names_the_host_too(cli):
     env = {"MONGO_URI": "", "MONGO_HOST": "127.0.0.1", "MONGO_PORT": "1", "CALLBACK_CONFIG": ""}
     assert "at 127.0.0.1:1 cannot" in cli("init", env=env).stderr
+
+
+def test_a_default_server_that_cannot_be_one(cli, mongo_uri):
+    env = {"MONGO_URI": mongo_uri, "CALLBACK_CONFIG": "", "CELERY_BROKER_URL": "memory://"}
+    result = cli("init", "--tes", "funnel", env=env)
+    assert result.exit_code == 2
+    assert "--tes: must be an absolute http or https URL." in result.stderr

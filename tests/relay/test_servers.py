@@ -275,3 +275,11 @@ class TestLearning:
         assert claims == [True]
         assert registry.find("tesk").tells is CallsBack.UNKNOWN
         assert registry.find("tesk").polling.held_until is None
+
+
+def test_the_default_server_is_made_once_and_changed_then(registry):
+    registry.make_default("http://one:8000", Access.OPEN)
+    registry.make_default("http://two:8000/", Access.TOKEN)
+    (server,) = registry.list()
+    assert (server.key, server.url, server.access) == ("default", "http://two:8000", Access.TOKEN)
+    assert registry.resolve(None) == "default"
