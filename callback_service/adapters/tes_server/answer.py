@@ -1,6 +1,7 @@
 """Reading answers, within bounds."""
 
 import http.client
+import time
 from urllib.parse import urljoin, urlsplit
 
 from callback_service.adapters.tes_server.exchange import Exchange
@@ -41,14 +42,18 @@ def _body(response: http.client.HTTPResponse, limit: int, exchange: Exchange) ->
     if response.length is not None and response.length > limit:
         raise Unusable(f"answered more than {limit} bytes")
     chunks, size = [], 0
-    while chunk := response.read(_CHUNK):
+    # One byte more than is allowed, to know of it.
+    while chunk := response.read(min(_CHUNK, limit + 1 - size)):
         size += len(chunk)
         if size > limit:
             raise Unusable(f"answered more than {limit} bytes")
         chunks.append(chunk)
-    # `http.client` does not mind that a body is shorter than its server had said. One whose length
-    # was not said ends with the connection, which may have been ended by the deadline.
+        exchange.left()
+        # A server that sends faster than is read here would never let other greenlets have a turn.
+        time.sleep(0)
+    # A body whose length was not said ends with the connection, which the deadline may have ended.
     exchange.left()
+    # `http.client` does not mind one that is shorter than its server had said.
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
     return b"".join(chunks)

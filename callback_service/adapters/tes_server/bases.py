@@ -10,11 +10,6 @@ from callback_service.adapters.tes_server.probing import Base, Probe, look
 from callback_service.domain.errors import ServerFailed
 from callback_service.domain.server import Server
 
-# How long is believed that a server answers nowhere, or that it lets nobody in.
-_DOUBTFUL_SECONDS = 5.0
-# How often is looked again while things are not found that may well not be there.
-_MISSED_SECONDS = 60.0
-
 
 class _Finding(NamedTuple):
     """Somebody is looking, or has looked, for the base of a server registered with this URL."""
@@ -26,19 +21,26 @@ class _Finding(NamedTuple):
     def is_done(self) -> bool:
         return self.base.done()
 
-    def is_good(self) -> bool:
+    def is_good(self, doubtful_for: float) -> bool:
         """Whether it need not be looked for (again)."""
         if not self.is_done:
             return True
         if self.base.exception():
             return False
-        return self.base.result().is_sure or self.base.result().age < _DOUBTFUL_SECONDS
+        return self.base.result().is_sure or self.base.result().age < doubtful_for
 
 
 class Bases:
-    """Of those who want to know a base at the same time, one looks and the others wait."""
+    """Of those who want to know a base at the same time, one looks and the others wait.
 
-    def __init__(self) -> None:
+    `doubtful_for` is how long is believed that a server answers nowhere, or lets nobody in;
+    `missed_for`, how long a base is used where things are not found, which may well not be there.
+    Both in seconds.
+    """
+
+    def __init__(self, doubtful_for: float = 5.0, missed_for: float = 60.0) -> None:
+        self._doubtful_for = doubtful_for
+        self._missed_for = missed_for
         self._findings: dict[str, _Finding] = {}
         self._lock = threading.Lock()
 
@@ -48,7 +50,7 @@ class Bases:
             return server.url
         with self._lock:
             finding = self._findings.get(server.key)
-            is_found = finding and finding.url == server.url and finding.is_good()
+            is_found = finding and finding.url == server.url and finding.is_good(self._doubtful_for)
             if finding is None or not is_found:
                 finding = self._findings[server.key] = _Finding(server.url, Future())
         if not is_found:
@@ -68,7 +70,7 @@ class Bases:
             finding = self._findings.get(server.key)
             if finding is None or not finding.is_done or finding.base.exception():
                 return
-            if finding.base.result().age > _MISSED_SECONDS:
+            if finding.base.result().age > self._missed_for:
                 del self._findings[server.key]
 
 

@@ -40,12 +40,13 @@ class HttpTesServers:
         per_server: int = 256,
         ca_file: Path | None = None,
         resolve: Resolve = socket.getaddrinfo,
+        bases: Bases | None = None,
     ) -> None:
         self._credentials = dict(credentials or {})
         self._watchdog = Watchdog(timeout)
         self._transport = Transport(Lookup(resolve), tls_context(ca_file), max_response)
         self._places = Places(per_server)
-        self._bases = Bases()
+        self._bases = bases or Bases()
 
     def ask(self, server: Server, question: Question) -> Reply:
         shown = self._shown(server, question)
@@ -53,7 +54,7 @@ class HttpTesServers:
             try:
                 reply = self._ask(server, question, shown, exchange)
             except ServerFailed:
-                if not exchange.is_connected:
+                if exchange.is_unreached:
                     self._bases.doubt(server)
                 raise
         if reply.status == 404:

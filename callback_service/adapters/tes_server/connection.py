@@ -31,8 +31,9 @@ class Connection(http.client.HTTPConnection):
 
     def open(self, lookup: Lookup, tls: ssl.SSLContext, exchange: Exchange) -> None:
         """Raises `OSError`."""
-        exchange.is_connected = False
-        addresses = lookup.addresses(self.origin.host, self.origin.port, exchange.left())
+        left = exchange.left()
+        exchange.is_unreached = True
+        addresses = lookup.addresses(self.origin.host, self.origin.port, left)
         sock = _connected(addresses, exchange)
         if self.origin.is_tls:
             try:
@@ -41,13 +42,13 @@ class Connection(http.client.HTTPConnection):
                 sock.close()
                 raise
         self.sock = sock
-        exchange.is_connected = True
+        exchange.is_unreached = False
 
     def resume(self, exchange: Exchange) -> None:
         """Use a kept connection for another exchange."""
         self.sock.settimeout(exchange.left())
         exchange.guard(self.sock)
-        exchange.is_connected = True
+        exchange.is_unreached = False
 
     def is_quiet(self) -> bool:
         """Whether the server has neither closed it nor sent what nobody asked for.

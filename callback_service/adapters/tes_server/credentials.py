@@ -50,7 +50,8 @@ class SecretFile:
         try:
             return self._read()
         except OSError as error:
-            raise Unreadable(f"{self._path} cannot be read ({error.strerror})") from None
+            reason = (error.strerror or "it cannot be opened").lower()
+            raise Unreadable(f"{self._path} cannot be read ({reason})") from None
         except UnicodeDecodeError:
             raise Unreadable(f"{self._path} is not UTF-8 text") from None
 

@@ -21,8 +21,8 @@ class Exchange:
     def __init__(self, patience: float) -> None:
         self.patience = patience
         self.deadline = time.monotonic() + patience
-        # Whether the server was reached at all.
-        self.is_connected = False
+        # Whether a connection is, or was, being made in vain.
+        self.is_unreached = False
         self._is_expired = False
         self._descriptor: int | None = None
         self._lock = threading.Lock()

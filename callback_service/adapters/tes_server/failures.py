@@ -24,18 +24,18 @@ def failed(name: str, origin: Origin, exchange: Exchange, failure: Exception) ->
     # First: at the deadline the connection is shut down, and everything else follows from that.
     if exchange.is_late or isinstance(failure, TimeoutError):
         return late(name, exchange)
-    phrase = _unconnected if not exchange.is_connected else _unanswered
+    phrase = _unreached if exchange.is_unreached else _unanswered
     return ServerFailed(f"the TES server {name} {phrase(origin, failure)}")
 
 
 def late(name: str, exchange: Exchange) -> ServerFailed:
-    verb = "did not answer" if exchange.is_connected else "could not be reached"
+    verb = "could not be reached" if exchange.is_unreached else "did not answer"
     return ServerFailed(
         f"the TES server {name} {verb} within {exchange.patience:g} s", is_late=True
     )
 
 
-def _unconnected(origin: Origin, failure: Exception) -> str:
+def _unreached(origin: Origin, failure: Exception) -> str:
     match failure:
         case RefusedAddress():
             return f"cannot be asked: {failure}"

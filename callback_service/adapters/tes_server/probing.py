@@ -46,7 +46,7 @@ def look(server: Server, probe: Probe, exchange: Exchange) -> Base:
             try:
                 reply = probe(url, target)
             except ServerFailed as failure:
-                if failure.is_late or not exchange.is_connected:
+                if failure.is_late or exchange.is_unreached:
                     raise
                 troubles.append(str(failure))
                 continue
