@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callback_service.domain.states import FINAL, Source, State
-from callback_service.domain.task import HISTORY_LIMIT, Task, TaskKey
+from callback_service.domain.task import HISTORY_LIMIT, LOST, MISSING_FOR, Task, TaskKey
 from tests.fakes.clock import START
 
 TASK = Task(TaskKey("local", "tesk", "task-1"))
@@ -35,6 +35,14 @@ def join(run_id: str, seconds: float = 0, *, quiet: bool = False) -> Event:
     return lambda task: task.join(run_id, at(seconds), quiet=quiet)
 
 
+def miss(seconds: float) -> Event:
+    return lambda task: task.miss(at(seconds))
+
+
+def accept(seconds: float) -> Event:
+    return lambda task: task.accept(at(seconds))
+
+
 def tell(run_id: str) -> Event:
     """What a store does when everything was told to a run."""
 
@@ -57,7 +65,10 @@ STATES, SECONDS, RUN_IDS = st.sampled_from(State), st.integers(0, 60), st.sample
 HEARINGS = st.builds(hear, STATES, SECONDS, st.sampled_from(Source))
 CALLBACKS = st.builds(hear, STATES, SECONDS, st.sampled_from(HEARSAY))
 JOINS = st.builds(join, RUN_IDS, SECONDS)
-EVENTS = st.lists(HEARINGS | JOINS | st.builds(tell, RUN_IDS), max_size=25)
+# Seconds or minutes apart, which is what a miss depends on.
+MISSES = st.builds(miss, SECONDS | st.integers(0, 600))
+ASIDES = st.builds(accept, SECONDS) | st.just(Task.tag)
+EVENTS = st.lists(HEARINGS | JOINS | MISSES | ASIDES | st.builds(tell, RUN_IDS), max_size=25)
 
 
 class TestBelief:
@@ -144,18 +155,125 @@ class TestConfirmation:
         assert after(hear(COMPLETE, 1), hear(State.UNKNOWN, 2, POLL)).confirmed_at is None
 
 
+class TestMissing:
+    """A server that knows no such task: it says so twice, minutes apart, before it is believed."""
+
+    def test_the_first_time_only_the_time_is_kept(self):
+        before = after(join("r1"), hear(RUNNING), tell("r1"))
+        missing = after(miss(1), task=before)
+        assert missing == replace(before, missing_at=at(1), rev=before.rev + 1)
+
+    @given(seconds=st.integers(0, 119))
+    def test_soon_after_it_says_nothing_new(self, seconds):
+        missing = after(hear(RUNNING), miss(1))
+        assert after(miss(1 + seconds), task=missing) is missing
+
+    @given(seconds=st.integers(120, 10**6), state=st.sampled_from(sorted(set(State) - FINAL)))
+    def test_minutes_later_the_task_is_lost_and_whoever_follows_it_is_told_why(
+        self, seconds, state
+    ):
+        task = after(join("r1"), hear(state), tell("r1"), miss(1), miss(1 + seconds))
+        assert task.state is State.SYSTEM_ERROR
+        assert task.history[-1].reason == LOST
+        assert task.history[-1].source is POLL
+        assert task.owed == {"r1"}
+        assert task.is_settled
+
+    def test_one_of_which_nothing_was_ever_heard_is_lost_too(self):
+        task = after(join("r1"), miss(0), miss(MISSING_FOR.total_seconds()))
+        assert task.owed == {"r1"}
+        assert task.seq == 1
+
+    @pytest.mark.parametrize("source", TRUTHS)
+    @pytest.mark.parametrize("state", KNOWN)
+    def test_a_server_that_knows_it_after_all_ends_it(self, source, state):
+        task = after(hear(RUNNING), miss(1), hear(state, 2, source))
+        assert task.missing_at is None
+        assert task.state is state
+        assert after(miss(300), task=task).history == task.history
+
+    @given(event=st.builds(hear, STATES, SECONDS, st.sampled_from(HEARSAY)) | JOINS | ASIDES)
+    def test_nothing_else_does(self, event):
+        """A callback may be late, and the server that sent it may have lost the task since."""
+        assert after(hear(RUNNING), miss(1), event).missing_at == at(1)
+
+    def test_a_server_that_does_not_know_the_state_does_not_end_it(self):
+        assert after(hear(RUNNING), miss(1), hear(State.UNKNOWN, 2, POLL)).missing_at == at(1)
+
+    @pytest.mark.parametrize("state", sorted(FINAL))
+    def test_an_ended_task_that_the_server_has_forgotten_stays_as_it_ended(self, state):
+        before = after(join("r1"), hear(state), tell("r1"))
+        task = after(miss(1), miss(300), task=before)
+        assert task == replace(before, heard_at=at(300), confirmed_at=at(1))
+
+    def test_a_lost_task_that_is_found_again_goes_on(self):
+        task = after(hear(RUNNING), miss(1), miss(300), hear(RUNNING, 400, POLL))
+        assert task.state is RUNNING
+        assert task.missing_at is None
+
+    @given(events=EVENTS)
+    def test_only_what_was_concluded_here_has_a_reason(self, events):
+        for update in after(*events).history:
+            if update.reason:
+                assert (update.state, update.source) == (State.SYSTEM_ERROR, POLL)
+
+
+class TestAsides:
+    @given(events=EVENTS)
+    def test_acceptance_changes_nothing_but_its_time(self, events):
+        before = after(*events)
+        assert after(accept(7), task=before) == replace(before, accepted_at=at(7))
+
+    def test_a_tag_is_found_once_and_stays(self):
+        before = after(join("r1"), hear(QUEUED))
+        tagged = before.tag()
+        assert tagged == replace(before, is_tagged=True, rev=before.rev + 1)
+        assert tagged.tag() is tagged
+
+    @given(events=EVENTS)
+    def test_nothing_takes_the_tag_off(self, events):
+        assert after(Task.tag, *events).is_tagged
+
+
+class TestSettled:
+    """Nobody needs to ask any more: it ended, and the server said so."""
+
+    @pytest.mark.parametrize(("state", "source"), list(product(State, Source)))
+    def test_it_takes_an_end_and_the_servers_word(self, state, source):
+        assert after(hear(state, 1, source)).is_settled == (state in FINAL and source.is_truth)
+
+    def test_the_servers_word_of_what_came_before_is_not_its_word_of_the_end(self):
+        assert not after(hear(RUNNING, 1, POLL), hear(COMPLETE, 2)).is_settled
+
+    @given(
+        events=st.lists(CALLBACKS | JOINS | MISSES | ASIDES, max_size=12),
+        end=st.sampled_from(sorted(FINAL)),
+    )
+    def test_only_the_server_itself_unsettles_it(self, events, end):
+        assert after(hear(end, 1, POLL), *events).is_settled
+        assert not after(hear(end, 1, POLL), *events, hear(RUNNING, 61, POLL)).is_settled
+
+
 class TestCounting:
     @given(events=EVENTS)
     def test_seq_counts_the_updates_one_by_one(self, events):
         task = after(*events)
         assert [update.seq for update in task.history] == list(range(1, task.seq + 1))
 
-    @given(events=EVENTS, event=HEARINGS | JOINS)
-    def test_the_revision_rises_with_every_move_and_join_and_with_nothing_else(self, events, event):
+    @given(events=EVENTS, event=HEARINGS | JOINS | MISSES | ASIDES)
+    def test_the_revision_rises_with_every_step_and_with_nothing_else(self, events, event):
+        """All but when it was heard of, confirmed and accepted is saved under the revision."""
+        before = after(*events)
+        task = event(before)
+        times = dict.fromkeys(("heard_at", "confirmed_at", "accepted_at"))
+        stepped = replace(task, **times) != replace(before, **times)
+        assert (task.rev > before.rev) == stepped
+
+    @given(events=EVENTS, event=HEARINGS | JOINS | MISSES | ASIDES)
+    def test_a_task_changes_for_its_followers_when_it_moves_or_is_joined(self, events, event):
         before = after(*events)
         task = event(before)
         moved = task.seq != before.seq or task.runs != before.runs
-        assert task.rev == before.rev + moved
         assert (task.updated_at != before.updated_at) <= moved
 
     def test_the_history_is_bounded_and_seq_goes_on(self):
