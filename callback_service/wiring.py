@@ -262,6 +262,7 @@ def _gateway(
         run_tag=settings.gateway.run_tag,
         accepted_for=timedelta(seconds=settings.gateway.accepted_for),
         patience=patience(settings),
+        own_url=settings.public_url,
     )
     return build_gateway(ground, terms)
 

@@ -1,10 +1,16 @@
-"""The run behind a `callback_url`: nobody registered it, it is there for whoever names the URL."""
+"""Runs that nobody registered: the gateway makes them, for tasks that come through it."""
 
 import hashlib
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from callback_service.domain.capability import Capability, new_run_id, new_secret
+from callback_service.domain.capability import (
+    Capability,
+    derived_callback_token,
+    hash_token,
+    new_run_id,
+    new_secret,
+)
 from callback_service.domain.run import Run
 from callback_service.domain.sink import Format, HttpSink
 
@@ -28,6 +34,27 @@ def callback_run(owner: str, server: str, url: str, now: datetime) -> Run:
 def another_callback_run(owner: str, server: str, url: str, now: datetime) -> Run:
     """For when that one has ended: what was deleted does not come back."""
     return _run(new_run_id(), owner, server, url, now)
+
+
+def listener_run(owner: str, server: str, now: datetime, key: bytes) -> tuple[Run, str]:
+    """The run whose callback URL a server that calls back gets, and its token.
+
+    Nobody is told anything by it: its callbacks are about the owner's tasks, and who follows
+    those is told.
+    """
+    meaning = ("listener", owner, server, str((now - _EPOCH) // PERIOD))
+    run_id = "r" + digest_of(*meaning)[:20]
+    token = derived_callback_token(run_id, key)
+    run = Run(
+        id=run_id,
+        owner=owner,
+        server=server,
+        name=f"what {server} says of tasks from the gateway",
+        tokens=(Capability(hash_token(token)),),
+        created_at=now,
+        expires_at=now + 2 * PERIOD,
+    )
+    return run, token
 
 
 def _run(run_id: str, owner: str, server: str, url: str, now: datetime) -> Run:

@@ -20,6 +20,12 @@ def new_callback_token(run_id: str) -> str:
     return f"{run_id}.{secrets.token_urlsafe(32)}"
 
 
+def derived_callback_token(run_id: str, key: bytes) -> str:
+    """The same token each time, for a run whose callback URL is handed out again and again."""
+    digest = hmac.digest(key, b"callback token of " + run_id.encode(), "sha256")
+    return f"{run_id}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
 def new_api_token() -> str:
     return "cbs_" + secrets.token_urlsafe(32)
 

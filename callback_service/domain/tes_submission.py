@@ -63,9 +63,11 @@ class Submission:
         """Whether a tag can be put on it: else its server says what is wrong."""
         return self._tags == "null" or self._tags.startswith("{")
 
-    def forwarded(self, tag: Tag) -> bytes:
-        """The task as the server gets it."""
+    def forwarded(self, tag: Tag, callback_url: str | None = None) -> bytes:
+        """The task as the server gets it; with a callback URL of ours, if it calls back."""
         kept = [member for member in self.members if member.name != "callback_url"]
+        if callback_url is not None:
+            kept.append(_Member("callback_url", json.dumps(callback_url)))
         if self.takes_tags:
             kept = [member for member in kept if member.name != "tags"]
             kept.append(_Member("tags", self._tagged(tag)))

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from callback_service.domain.errors import Unavailable, Unknown
@@ -34,39 +35,51 @@ class ServerBook:
 
         Raises `Unknown` where there is none, `Unavailable` where that cannot be told.
         """
-        known = self._current()
-        if key is None:
-            return _default(known)
-        for server in known:
-            if server.key == key:
-                return server
-        raise Unknown(f"no server {key!r} is registered; there is {_names(known)}")
+        try:
+            return _chosen(self._current(), key)
+        except Unknown:
+            # It may have been registered a moment ago, and whoever did so uses it at once.
+            return _chosen(self._anew(), key)
 
     def _current(self) -> Sequence[Server]:
+        since = self._clock.now() - LIFE
         # One reads for all; whoever knows something goes on with it meanwhile.
-        if self._is_old() and self._reading.acquire(blocking=self._known is None):
+        if self._is_older(since) and self._reading.acquire(blocking=self._known is None):
             try:
-                self._read()
+                with suppress(Unavailable):
+                    self._read(since)
             finally:
                 self._reading.release()
         if self._known is None:
             raise Unavailable("the database did not say which servers there are; try again")
         return self._known
 
-    def _is_old(self) -> bool:
-        return self._read_at is None or self._clock.now() - self._read_at >= LIFE
+    def _anew(self) -> Sequence[Server]:
+        since = self._clock.now()
+        with self._reading:
+            self._read(since)
+        return self._current()
 
-    def _read(self) -> None:
-        if not self._is_old():
+    def _is_older(self, since: datetime) -> bool:
+        return self._read_at is None or self._read_at <= since
+
+    def _read(self, since: datetime) -> None:
+        if not self._is_older(since):
             # Somebody else did, while we waited for our turn.
             return
         # The time before: what was written since may not be in it.
         now = self._clock.now()
-        try:
-            self._known = self._breaker.call(self._servers.list)
-        except Unavailable:
-            return
+        self._known = self._breaker.call(self._servers.list)
         self._read_at = now
+
+
+def _chosen(known: Sequence[Server], key: str | None) -> Server:
+    if key is None:
+        return _default(known)
+    for server in known:
+        if server.key == key:
+            return server
+    raise Unknown(f"no server {key!r} is registered; there is {_names(known)}")
 
 
 def _default(known: Sequence[Server]) -> Server:

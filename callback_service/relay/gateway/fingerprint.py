@@ -29,12 +29,17 @@ class Fingerprinter:
         self._passing = secrets.token_bytes(32)
         self._key: bytes | None = None
 
-    def owner_of(self, authorization: str, server: str) -> Owner:
-        """The owner whom a server knows by these credentials."""
+    def key(self) -> bytes | None:
+        """The secret of this installation; None while the database cannot say it."""
         if self._key is None:
             with suppress(Unavailable):
                 self._key = self._breaker.call(self._fingerprints.key)
+        return self._key
+
+    def owner_of(self, authorization: str, server: str) -> Owner:
+        """The owner whom a server knows by these credentials."""
+        key = self.key()
         # The server, for what is valid at one says nothing of another. Keys have no NUL in them.
         meaning = f"{server}\0{authorization}".encode()
-        name = _PREFIX + hmac.new(self._key or self._passing, meaning, sha256).hexdigest()
-        return Owner(name, is_lasting=self._key is not None)
+        name = _PREFIX + hmac.new(key or self._passing, meaning, sha256).hexdigest()
+        return Owner(name, is_lasting=key is not None)

@@ -12,6 +12,7 @@ from callback_service.relay.gateway.breaker import Breaker
 from callback_service.relay.gateway.fingerprint import Fingerprinter
 from callback_service.relay.gateway.followers import Followers
 from callback_service.relay.gateway.forward import Forwarder
+from callback_service.relay.gateway.listener import Listener
 from callback_service.relay.gateway.look import Looker
 from callback_service.relay.gateway.passing import Passing
 from callback_service.relay.gateway.repeats import Repeats
@@ -40,6 +41,8 @@ class Terms:
     run_tag: str
     accepted_for: timedelta
     patience: Patience
+    # The service as TES servers reach it.
+    own_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,14 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
     forwarder = Forwarder(ground.tes, acceptance)
     wanting = Wanting(ground.servers, clock, breaker)
     observer = Observer(ground.recorder, clock)
+    fingerprinter = Fingerprinter(ground.fingerprints, breaker)
     return Gateway(
         book=book,
-        fingerprinter=Fingerprinter(ground.fingerprints, breaker),
+        fingerprinter=fingerprinter,
         submitter=Submitter(
             forwarder=forwarder,
             followers=Followers(ground.runs, ground.registrar, ground.policy, breaker, clock),
+            listener=Listener(ground.runs, fingerprinter, breaker, clock, terms.own_url),
             repeats=Repeats(ground.outcomes, breaker, clock),
             wanting=wanting,
             recorder=ground.recorder,

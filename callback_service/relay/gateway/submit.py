@@ -1,9 +1,8 @@
 """`POST /tasks`: handed on once, whatever happens, and followed by whoever asked for it."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from callback_service.domain import tes
 from callback_service.domain.errors import ServerFailed, Unavailable
@@ -19,16 +18,17 @@ from callback_service.relay.gateway.answer import is_success as went_well
 from callback_service.relay.gateway.breaker import Breaker
 from callback_service.relay.gateway.followers import Followers, Wish
 from callback_service.relay.gateway.forward import Forwarder
+from callback_service.relay.gateway.listener import Listener
 from callback_service.relay.gateway.named import is_task_id
 from callback_service.relay.gateway.repeats import Repeats, digest
 from callback_service.relay.gateway.visit import Visit
 from callback_service.relay.gateway.wanting import Wanting
-from callback_service.relay.ports import Clock, Method, Runs, Tasks
+from callback_service.relay.ports import Clock, Method, Reply, Runs, Tasks
 from callback_service.relay.quiet import check_joins
 from callback_service.relay.record import Recorder, Step
 
 # Clients that give up after ten seconds may not get an answer that took so long, and ask again.
-SLOW = 5.0
+SLOW = timedelta(seconds=5)
 # Answers after which py-tes goes on to the next path.
 _REPEATED = frozenset({404, *range(500, 600)})
 
@@ -37,6 +37,7 @@ _REPEATED = frozenset({404, *range(500, 600)})
 class Submitter:
     forwarder: Forwarder
     followers: Followers
+    listener: Listener
     repeats: Repeats
     wanting: Wanting
     recorder: Recorder
@@ -66,21 +67,26 @@ class Submitter:
         return answer if wish.is_none else answer.saying(X_Callback_Registered=_word(is_kept))
 
     def _forward(self, visit: Visit, submission: Submission, meant: str) -> Answer:
-        begun = time.monotonic()
+        begun = self.clock.now()
         try:
             answer = self._ask(visit, submission)
         except ServerFailed as error:
             self.repeats.keep(meant, visit.variant, failed(error))
             raise
         # Before it is put down: that takes time, too.
-        is_slow = time.monotonic() - begun > SLOW
+        is_slow = self.clock.now() - begun > SLOW
         if answer.status in _REPEATED or (answer.is_success and is_slow):
             self.repeats.keep(meant, visit.variant, answer)
         return answer
 
     def _ask(self, visit: Visit, submission: Submission) -> Answer:
-        body = submission.forwarded(self.tag)
-        reply = self.forwarder.ask(visit, visit.question("/tasks", "", Method.POST, body))
+        callback_url = self.listener.url_for(visit)
+        reply = self._post(visit, submission, callback_url)
+        if callback_url is not None and reply.status == 400:
+            # A refusal, so nothing was made of it. Maybe it is the URL that it did not like.
+            reply = self._post(visit, submission, None)
+            if went_well(reply.status):
+                self.listener.note_refusal(visit)
         if not went_well(reply.status):
             return passed_on(reply)
         try:
@@ -90,6 +96,10 @@ class Submitter:
                 f"the TES server took the task, but its answer is wrong: {error}"
             ) from None
         return answer_of({"id": task_id}, reply.status)
+
+    def _post(self, visit: Visit, submission: Submission, callback_url: str | None) -> Reply:
+        body = submission.forwarded(self.tag, callback_url)
+        return self.forwarder.ask(visit, visit.question("/tasks", "", Method.POST, body))
 
     def _follow(
         self,

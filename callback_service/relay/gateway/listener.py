@@ -1,0 +1,71 @@
+"""Where servers that call back tell of the tasks that the gateway forwards to them."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from callback_service.domain.callback_run import listener_run
+from callback_service.domain.errors import Conflict, Unavailable
+from callback_service.domain.polling import CallsBack
+from callback_service.domain.run import Run
+from callback_service.relay.gateway.breaker import Breaker
+from callback_service.relay.gateway.fingerprint import Fingerprinter
+from callback_service.relay.gateway.visit import Visit
+from callback_service.relay.ports import Clock, Runs
+
+# A run may be deleted; then its URL is not handed out for longer than this.
+LOOKED_UP_FOR = timedelta(minutes=1)
+# A server may call back and yet take no `callback_url`: it is told by other means whom to call.
+REFUSED_FOR = timedelta(minutes=10)
+
+
+class Listener:
+    """`own_url` is the service as servers reach it; without it they are given no URL."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        fingerprinter: Fingerprinter,
+        breaker: Breaker,
+        clock: Clock,
+        own_url: str | None,
+    ) -> None:
+        self._runs = runs
+        self._fingerprinter = fingerprinter
+        self._breaker = breaker
+        self._clock = clock
+        self._own_url = own_url
+        self._open_until: dict[str, datetime] = {}
+        self._refused_until: dict[str, datetime] = {}
+
+    def url_for(self, visit: Visit) -> str | None:
+        """The callback URL for a task of this caller; None where it is better to send none."""
+        if not self._own_url or visit.server.tells is not CallsBack.YES or not visit.is_lasting:
+            return None
+        now = self._clock.now()
+        key = self._fingerprinter.key()
+        refused_until = self._refused_until.get(visit.server.key)
+        if key is None or (refused_until and now < refused_until):
+            return None
+        run, token = listener_run(visit.owner, visit.server.key, now, key)
+        with suppress(Unavailable):
+            if self._is_open(run, now):
+                return f"{self._own_url.rstrip('/')}/callbacks/{token}"
+        return None
+
+    def note_refusal(self, visit: Visit) -> None:
+        """The server took no task with a `callback_url`."""
+        self._refused_until[visit.server.key] = self._clock.now() + REFUSED_FOR
+
+    def _is_open(self, run: Run, now: datetime) -> bool:
+        open_until = self._open_until.get(run.id)
+        if open_until and now < open_until:
+            return True
+        found = self._breaker.call(self._runs.outlines, [run.id]).get(run.id)
+        if found is None:
+            with suppress(Conflict):
+                # Else another process made it at this moment, and it is the same one.
+                self._breaker.call(self._runs.add, run)
+            found = run
+        if found.is_open(now):
+            self._open_until[run.id] = now + LOOKED_UP_FOR
+        return found.is_open(now)
