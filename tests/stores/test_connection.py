@@ -56,6 +56,8 @@ class TestUnavailable:
             lambda tasks: tasks.mark_told("r1", {KEY: 1}),
             lambda tasks: tasks.creditors(),
             lambda tasks: tasks.leave("r1"),
+            lambda tasks: tasks.unsettled("tesk", 10),
+            lambda tasks: tasks.settle([KEY]),
             lambda tasks: tasks.forget(START),
         ],
     )

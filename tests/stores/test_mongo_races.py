@@ -1,6 +1,7 @@
 """Races between two statements of one call, which only the real store has."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,11 @@ from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from callback_service.adapters.mongo.connection import Connection
+from callback_service.adapters.mongo.servers import MongoServers
 from callback_service.adapters.mongo.tasks import MongoTasks
 from callback_service.domain.errors import Unavailable
+from callback_service.domain.polling import Polling
+from callback_service.domain.server import Server
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.ports import Change
@@ -47,11 +51,16 @@ def meanwhile() -> Meanwhile:
 
 
 @pytest.fixture
-def tasks(
+def watched(
     mongo_uri: str, mongo_database: Database[dict[str, Any]], meanwhile: Meanwhile
-) -> Iterator[MongoTasks]:
+) -> Iterator[Connection]:
     with MongoClient[dict[str, Any]](mongo_uri, event_listeners=[meanwhile]) as client:
-        yield MongoTasks(Connection(client[mongo_database.name], timeout=20))
+        yield Connection(client[mongo_database.name], timeout=20)
+
+
+@pytest.fixture
+def tasks(watched: Connection) -> MongoTasks:
+    return MongoTasks(watched)
 
 
 @pytest.fixture
@@ -109,6 +118,41 @@ def test_a_lost_race_is_judged_by_what_is_there_when_it_is_judged(
     meanwhile.before("update", lambda: move(others, State.RUNNING))
     move(tasks, State.RUNNING)
     assert tasks.load([KEY])[KEY].seq == 2
+
+
+def test_a_task_that_goes_on_while_its_end_is_confirmed_is_still_asked_for(
+    tasks: MongoTasks, others: MongoTasks, meanwhile: Meanwhile
+):
+    move(others, State.COMPLETE)
+    meanwhile.before("update", lambda: move(others, State.RUNNING, Source.POLL))
+    before = tasks.load([KEY])[KEY]
+    after = before.hear(State.COMPLETE, Source.POLL, START)
+    assert tasks.save([Change(before, after)]) == set()
+    assert [task.key for task in tasks.unsettled("tesk", 10)] == [KEY]
+
+
+def test_a_server_that_moves_while_it_is_claimed_takes_that_claim_too(
+    watched: Connection, mongo_connection: Connection, meanwhile: Meanwhile
+):
+    servers, others = MongoServers(watched), MongoServers(mongo_connection)
+    server = Server("tesk", "https://tesk.example.org", START)
+    servers.add(server)
+    meanwhile.before("update", lambda: others.claim(server, START))
+    moved = replace(server, url="https://new.example.org")
+    assert servers.save(moved)
+    assert servers.find("tesk") == replace(moved, polling=Polling(claim=2))
+    assert not others.polled("tesk", 1, Polling(requests=9))
+
+
+def test_a_server_that_is_removed_while_it_is_saved_stays_away(
+    watched: Connection, mongo_connection: Connection, meanwhile: Meanwhile
+):
+    servers, others = MongoServers(watched), MongoServers(mongo_connection)
+    server = Server("tesk", "https://tesk.example.org", START)
+    servers.add(server)
+    meanwhile.before("update", lambda: others.remove("tesk"))
+    assert not servers.save(replace(server, is_default=True))
+    assert servers.list() == []
 
 
 def test_what_the_database_refuses_is_not_taken_for_a_lost_race(
