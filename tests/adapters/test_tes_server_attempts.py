@@ -57,7 +57,10 @@ def test_a_post_is_sent_once_whatever_becomes_of_it(is_reset: bool, reads_first:
     with talker(talk) as told, asking() as servers:
         failure = outcome(servers, told.server, CREATE)
     assert isinstance(failure, ServerFailed)
-    assert str(failure) == "the TES server tes-1 closed the connection before it had answered"
+    assert not failure.is_late
+    # The reset may be there before the connection is.
+    reasons = ["closed the connection before it had answered", "(connection reset by peer)"]
+    assert str(failure).endswith(tuple(reasons))
     assert len(told.lines) == 1
 
 

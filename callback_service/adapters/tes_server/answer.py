@@ -49,8 +49,9 @@ def _body(response: http.client.HTTPResponse, limit: int, exchange: Exchange) ->
             raise Unusable(f"answered more than {limit} bytes")
         chunks.append(chunk)
         exchange.left()
-        # A server that sends faster than is read here would never let other greenlets have a turn.
-        time.sleep(0)
+        if len(chunk) == _CHUNK:
+            # What comes faster than it is read here would never let other greenlets have a turn.
+            time.sleep(0)
     # A body whose length was not said ends with the connection, which the deadline may have ended.
     exchange.left()
     # `http.client` does not mind one that is shorter than its server had said.

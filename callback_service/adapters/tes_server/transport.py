@@ -14,7 +14,6 @@ from callback_service.adapters.tes_server.failures import FAILURES, failed
 from callback_service.adapters.tes_server.kept import KeptConnections
 from callback_service.adapters.tes_server.lookup import Lookup
 from callback_service.adapters.tes_server.origin import Origin
-from callback_service.domain.errors import ServerFailed
 from callback_service.relay.ports import Method, Reply
 
 
@@ -43,15 +42,14 @@ class Transport:
         """Raises `ServerFailed`."""
         url = urlsplit(request.base)
         origin = Origin.of(url)
-        failure: ServerFailed
         try:
-            return self._send(request, origin, f"{url.path}{request.target}" or "/", exchange)
-        except ValueError as error:
-            # It quotes what cannot be sent, which may be somebody's credentials.
-            failure = failed(request.server, origin, exchange, error)
+            return self._send(request, origin, f"{url.path}{request.target}", exchange)
         except FAILURES as error:
             failure = failed(request.server, origin, exchange, error)
-            failure.__cause__ = error
+            # The others quote what cannot be sent, which may be somebody's credentials.
+            if isinstance(error, OSError):
+                failure.__cause__ = error
+        # Not above: it would drag the error along as its context.
         raise failure
 
     def close(self) -> None:
