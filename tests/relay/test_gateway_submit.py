@@ -12,6 +12,7 @@ from callback_service.domain.server import Access, Server
 from callback_service.domain.sink import Format, HttpSink
 from callback_service.domain.states import State
 from callback_service.domain.tes import Variant
+from callback_service.tes_sim.reply import json_reply
 from tests.fakes.fuse import Fuse
 from tests.relay.gateway_service import LISTENER, RUN_TAG, TAG, TASK, GatewayService
 from tests.relay.small_service import key
@@ -368,8 +369,6 @@ def test_a_server_that_takes_an_id_that_cannot_be_one_is_followed_by_nobody(serv
 
 
 def _created(task_id: str):
-    from callback_service.tes_sim.reply import json_reply  # noqa: PLC0415
-
     return json_reply({"id": task_id})
 
 

@@ -14,6 +14,7 @@ PROBLEM = "application/problem+json"
 
 # Errors are for people, and for programs that read a code out of them.
 LONGEST_ERROR = 64 * 1024
+LONGEST_TEXT = 1024
 # What servers say of an error besides its body. Only what looks like it is handed on: what else
 # stands there could be meant for whoever is behind us.
 _HEADERS = {
@@ -54,7 +55,8 @@ def passed_on(reply: Reply) -> Answer:
     """An error of the server, in its own words if they are JSON."""
     if len(reply.body) <= LONGEST_ERROR and _is_json(reply.body):
         return Answer(reply.status, reply.body, _content_type(reply), _headers(reply))
-    detail = f"the TES server answered {reply.status}, and nothing that could be handed on"
+    said = _text(reply) or "nothing that could be handed on"
+    detail = f"the TES server answered {reply.status}: {said}"
     return Answer(reply.status, headers=_headers(reply), detail=detail)
 
 
@@ -74,6 +76,14 @@ def _headers(reply: Reply) -> dict[str, str]:
 def _content_type(reply: Reply) -> str:
     given = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     return PROBLEM if given == PROBLEM else JSON
+
+
+def _text(reply: Reply) -> str:
+    """What servers say that do not say it in JSON, on one line; pages for browsers are no text."""
+    if not reply.headers.get("content-type", "text/plain").lower().startswith("text/plain"):
+        return ""
+    text = " ".join(reply.body[:LONGEST_TEXT].decode(errors="replace").split())
+    return "".join(char for char in text if char.isprintable())
 
 
 def _is_json(body: bytes) -> bool:

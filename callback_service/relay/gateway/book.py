@@ -15,7 +15,7 @@ LIFE = timedelta(seconds=0.25)
 
 NONE_REGISTERED = (
     "no TES server is registered; register one with "
-    "`callback-service servers add NAME URL --default`, or POST /v1/servers"
+    "`callback-service servers register NAME URL --default`, or POST /v1/servers"
 )
 
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.callback_run import another_callback_run, callback_run, callback_sink
-from callback_service.domain.errors import Conflict, InvalidInput, Unavailable
+from callback_service.domain.errors import Conflict, InvalidInput, Unavailable, Unknown
 from callback_service.domain.run import Run
 from callback_service.domain.sink import check_http_sink
 from callback_service.relay.gateway.breaker import Breaker
 from callback_service.relay.gateway.visit import Visit
 from callback_service.relay.ports import Clock, Runs
 from callback_service.relay.register import Registrar
+
+# Of a run's id, as in the contract: nothing longer is looked up, or said again.
+_LONGEST_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Followers:
             self._check(callback_url)
         if run_id is None:
             return Wish(callback_url=callback_url)
+        if len(run_id) > _LONGEST_ID:
+            raise Unknown("no run has an id that is so long; see the answer to its registration")
         try:
             run = self._breaker.call(self._registrar.find, visit.owner, run_id)
         except Unavailable:

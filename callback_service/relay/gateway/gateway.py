@@ -1,5 +1,6 @@
 """The parts of the gateway, put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.freshness import Patience
 from callback_service.domain.tes import Tag
 from callback_service.relay.gateway.acceptance import Acceptance
+from callback_service.relay.gateway.announced import Announced
 from callback_service.relay.gateway.book import ServerBook
 from callback_service.relay.gateway.breaker import Breaker
 from callback_service.relay.gateway.fingerprint import Fingerprinter
@@ -60,6 +62,7 @@ class Ground:
     recorder: Recorder
     registrar: Registrar
     watch: Watch
+    aside: Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +87,14 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
     wanting = Wanting(ground.servers, clock, breaker)
     observer = Observer(ground.recorder, clock)
     fingerprinter = Fingerprinter(ground.fingerprints, breaker)
+    announced = Announced(ground.tes, clock, ground.aside)
     return Gateway(
         book=book,
         fingerprinter=fingerprinter,
         submitter=Submitter(
             forwarder=forwarder,
             followers=Followers(ground.runs, ground.registrar, ground.policy, breaker, clock),
-            listener=Listener(ground.runs, fingerprinter, breaker, clock, terms.own_url),
+            listener=Listener(ground.runs, fingerprinter, announced, breaker, clock, terms.own_url),
             repeats=Repeats(ground.outcomes, breaker, clock),
             wanting=wanting,
             recorder=ground.recorder,

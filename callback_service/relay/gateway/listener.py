@@ -7,6 +7,7 @@ from callback_service.domain.callback_run import listener_run
 from callback_service.domain.errors import Conflict, Unavailable
 from callback_service.domain.polling import CallsBack
 from callback_service.domain.run import Run
+from callback_service.relay.gateway.announced import Announced
 from callback_service.relay.gateway.breaker import Breaker
 from callback_service.relay.gateway.fingerprint import Fingerprinter
 from callback_service.relay.gateway.visit import Visit
@@ -21,16 +22,18 @@ REFUSED_FOR = timedelta(minutes=10)
 class Listener:
     """`own_url` is the service as servers reach it; without it they are given no URL."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it stands on
         self,
         runs: Runs,
         fingerprinter: Fingerprinter,
+        announced: Announced,
         breaker: Breaker,
         clock: Clock,
         own_url: str | None,
     ) -> None:
         self._runs = runs
         self._fingerprinter = fingerprinter
+        self._announced = announced
         self._breaker = breaker
         self._clock = clock
         self._own_url = own_url
@@ -39,12 +42,11 @@ class Listener:
 
     def url_for(self, visit: Visit) -> str | None:
         """The callback URL for a task of this caller; None where it is better to send none."""
-        if not self._own_url or visit.server.tells is not CallsBack.YES or not visit.is_lasting:
-            return None
         now = self._clock.now()
+        if not self._own_url or not visit.is_lasting or not self._is_taken(visit, now):
+            return None
         key = self._fingerprinter.key()
-        refused_until = self._refused_until.get(visit.server.key)
-        if key is None or (refused_until and now < refused_until):
+        if key is None:
             return None
         run, token = listener_run(visit.owner, visit.server.key, now, key)
         with suppress(Unavailable):
@@ -55,6 +57,16 @@ class Listener:
     def note_refusal(self, visit: Visit) -> None:
         """The server took no task with a `callback_url`."""
         self._refused_until[visit.server.key] = self._clock.now() + REFUSED_FOR
+
+    def _is_taken(self, visit: Visit, now: datetime) -> bool:
+        """Whether the server is thought to take a callback URL."""
+        server = visit.server
+        refused_until = self._refused_until.get(server.key)
+        if refused_until and now < refused_until:
+            return False
+        if server.tells is CallsBack.UNKNOWN:
+            return self._announced.takes_urls(visit)
+        return server.tells is CallsBack.YES
 
     def _is_open(self, run: Run, now: datetime) -> bool:
         open_until = self._open_until.get(run.id)

@@ -64,6 +64,7 @@ class Looker:
     breaker: Breaker
     clock: Clock
     patience: Patience
+    say_again: float = SAY_AGAIN
 
     def look(self, look: Look) -> Answer:
         """Raises `ServerFailed` where the server was asked and gave no usable answer."""
@@ -152,7 +153,7 @@ class Looker:
             # Without a database there is nothing to wait for.
             return found[0] is None or found[0].state is not begun
 
-        self.watch.until(look.topic, seconds, has_moved, lambda: SAY_AGAIN)
+        self.watch.until(look.topic, seconds, has_moved, lambda: self.say_again)
         # Much may have changed in a minute.
         now = replace(look, visit=replace(look.visit, server=self.book.find(look.visit.server.key)))
         (task,) = found
