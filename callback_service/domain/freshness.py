@@ -15,6 +15,8 @@ CONFIRM_AFTER = timedelta(seconds=1)
 PART = 0.1
 # While a client waits for it.
 WANTED = timedelta(seconds=0.4)
+# What was written so long before a poll began was there to be read.
+VISIBLE = timedelta(seconds=1)
 # After so long nobody asks any more whether a task ended as a callback told.
 UNCONFIRMED = timedelta(hours=1)
 
@@ -55,8 +57,10 @@ class Unsettled:
 
     def is_in(self, covered_at: datetime) -> bool:
         """Whether a poll that began then, and asked for every open task, asked for this one."""
-        # One that nobody told anything of is there since somebody joined it.
-        began_at = self.began_at or self.updated_at
+        began_at = self.began_at
+        if began_at is None and self.updated_at:
+            # Nobody knows anything of it: it is there since somebody joined it.
+            began_at = self.updated_at + VISIBLE
         return began_at is not None and began_at <= covered_at and self.missing_at is None
 
     def is_given_up(self, now: datetime) -> bool:

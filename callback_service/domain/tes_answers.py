@@ -28,7 +28,8 @@ def read_page(body: bytes) -> Page:
     """Raises `ValueError` where the body is no list of tasks."""
     document = _read_object(body)
     # Protocol buffers as JSON leave out what is empty.
-    items = document.get("tasks") or []
+    items = document.get("tasks")
+    items = [] if items is None else items
     if not isinstance(items, list) or ("tasks" not in document and document.keys() - {_TOKEN}):
         raise ValueError("it has no list of `tasks`")
     states: dict[str, State] = {}

@@ -11,7 +11,7 @@ from callback_service.domain.states import State
 EACH_LIMIT = 10
 # Items of a list that cost a server and us about as much as a request does.
 ITEMS = 1024
-# Up to so many open tasks a list tells nothing that is worth its items.
+# So few open tasks are not worth a list.
 FEW = 2
 PAGE, LARGEST_PAGE = 256, 2047
 
@@ -82,8 +82,9 @@ def costs(
 
 def cheapest(needs: Needs, found: Mapping[Way, float]) -> Way:
     """Of those that cost the same the one that tells most: lists tell of all open tasks."""
-    lists = [Way.TAGGED, Way.ALL, Way.STATES]
-    order = [Way.EACH, *lists] if needs.open <= FEW else [*lists, Way.EACH]
+    if needs.open <= FEW:
+        return Way.EACH
+    order = [Way.TAGGED, Way.ALL, Way.STATES, Way.EACH]
     return min((way for way in order if way in found), key=lambda way: found[way])
 
 

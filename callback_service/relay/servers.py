@@ -20,8 +20,9 @@ from callback_service.relay.ports import Clock, Servers
 # Where this service answers as a TES server, below its own address.
 _OWN_PATHS = {"", "/gateway", "/ga4gh/tes/v1", "/v1"}
 
-# Workers look at a server with new tasks more often, for so long.
-LOOKED_AT = timedelta(seconds=1)
+# Workers look a few times a second at a server that has open tasks, or that is wanted.
+WAKING = timedelta(seconds=0.5)
+AWAKE = timedelta(seconds=1)
 
 
 class ServerRegistry:
@@ -69,9 +70,9 @@ class ServerRegistry:
         news = {key for key in keys if self._looked_at_until.get(key, now) <= now}
         if news:
             # Before it is said: those who come meanwhile need not say it, too.
-            self._looked_at_until |= dict.fromkeys(news, now + LOOKED_AT)
+            self._looked_at_until |= dict.fromkeys(news, now + AWAKE)
             with suppress(Unavailable):
-                self._servers.want(news, now + 2 * LOOKED_AT)
+                self._servers.want(news, now + WAKING)
 
     def find(self, key: str) -> Server:
         server = self._servers.find(key)

@@ -51,25 +51,24 @@ def may_be_lost(task: Unsettled, server: Server) -> bool:
     return server.access is not Access.PASS or task.state.is_final
 
 
-def dues(
+def due_ones(
     unsettled: Sequence[Unsettled],
     server: Server,
     patience: Patience,
     memory: Memory,
     now: datetime,
-) -> tuple[list[Unsettled], datetime | None]:
-    """The tasks to ask for, in the order in which each would be; and when the next one is due."""
-    due, later = [], []
-    for task in unsettled:
-        at = due_at(task, server, patience, now)
-        if put_off_until := memory.put_off_until(task):
-            at = max(at or put_off_until, put_off_until)
-        if at is None or at <= now:
-            due.append(task)
-        else:
-            later.append(at)
-    due.sort(key=lambda task: (memory.turn(task), known_at(task, server) or _EPOCH))
-    return due, min(later, default=None)
+) -> list[Unsettled]:
+    """The tasks to ask for, in the order in which each would be."""
+    due = [task for task in unsettled if _is_due(task, server, patience, now)]
+    return sorted(
+        (task for task in due if memory.put_off_until(task) <= now),
+        key=lambda task: (memory.put_off_until(task), known_at(task, server) or _EPOCH),
+    )
+
+
+def _is_due(task: Unsettled, server: Server, patience: Patience, now: datetime) -> bool:
+    at = due_at(task, server, patience, now)
+    return at is None or at <= now
 
 
 def errand_of(

@@ -50,9 +50,10 @@ class Memory:
     def should_try_filters(self, now: datetime) -> bool:
         return now - (self.tried_at or self.began_at) > TRIED_AGAIN
 
-    def put_off_until(self, task: Unsettled) -> datetime | None:
+    def put_off_until(self, task: Unsettled) -> datetime:
+        """Whoever was never put off comes first."""
         noted = self.put_off.get(task.key)
-        return noted.until if noted else None
+        return noted.until if noted else self.began_at
 
     def put_tasks_off(self, keys: Collection[TaskKey], now: datetime, patience: Patience) -> None:
         """Each time for twice as long."""
@@ -66,11 +67,6 @@ class Memory:
         for key in keys:
             before = self.put_off.get(key)
             self.put_off[key] = PutOff(now, before.wait if before else patience.fast)
-
-    def turn(self, task: Unsettled) -> datetime:
-        """Whoever was never put off comes first."""
-        noted = self.put_off.get(task.key)
-        return noted.until if noted else self.began_at
 
     def keep_only(self, keys: Container[TaskKey]) -> None:
         self.put_off = {key: noted for key, noted in self.put_off.items() if key in keys}

@@ -56,7 +56,10 @@ class Poll:
 
     def _remember(self, now: datetime) -> None:
         untold, patience = self._errand.untold(self._search.seen), self._means.terms.patience
-        self._memory.keep_only(untold)
+        known = self._search.seen.known
+        self._memory.keep_only(
+            {task.key for task in self._errand.unsettled if task.key.task_id not in known}
+        )
         if self._failure:
             self._memory.put_last(untold, now, patience)
         else:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from callback_service.domain.errors import ServiceError, Unavailable
 from callback_service.domain.server import Server
-from callback_service.relay.reconcile.errand import MOST_TASKS, Errand, dues, errand_of
+from callback_service.relay.reconcile.errand import MOST_TASKS, Errand, due_ones, errand_of
 from callback_service.relay.reconcile.means import Means
 from callback_service.relay.reconcile.memory import Memory
 from callback_service.relay.reconcile.poll import Poll
@@ -75,28 +75,28 @@ class Reconciler:
     def _look_at(self, server: Server) -> None:
         now, polling = self._means.clock.now(), server.polling
         rhythm = self._rhythms.setdefault(server.key, Rhythm())
-        is_time = rhythm.is_time(now, is_wanted=polling.is_wanted(now))
-        if server.key in self._polled or not polling.is_free(now) or not is_time:
+        total_cost = sum((one.cost for one in self._rhythms.values()), timedelta())
+        is_time = rhythm.is_time(now, total_cost, is_wanted=polling.is_wanted(now))
+        is_affordable = polling.affordable_at(now, self._means.terms.budget) <= now
+        if server.key in self._polled or not (is_time and is_affordable and polling.is_free(now)):
             return
-        affordable_at = polling.affordable_at(now, self._means.terms.budget)
-        if affordable_at <= now:
-            errand = self._errand(server, rhythm, now)
-            if errand:
-                self._begin(errand)
-            # Reading many tasks takes its time.
-            self._renew_holds()
+        errand = self._errand(server, rhythm, now)
+        if errand:
+            self._begin(errand)
+        # Reading many tasks takes its time.
+        self._renew_holds()
 
     def _errand(self, server: Server, rhythm: Rhythm, now: datetime) -> Errand | None:
-        patience, budget = self._means.terms.patience, self._means.terms.budget
+        means, budget = self._means, self._means.terms.budget
         memory = self._memories.setdefault((server.key, server.url), Memory(now))
-        unsettled = self._means.tasks.unsettled(server.key, MOST_TASKS)
-        due, next_at = dues(unsettled, server, patience, memory, now)
-        errand = errand_of(server, unsettled, due, memory, now) if due else None
-        if errand:
-            requests = min(errand.requests, budget.saved)
-            next_at = server.polling.affordable_at(now, budget, requests)
-        rhythm.note(now, self._means.clock.now(), next_at, self._means.chance())
-        return errand if next_at and next_at <= now else None
+        unsettled = means.tasks.unsettled(server.key, MOST_TASKS)
+        due = due_ones(unsettled, server, means.terms.patience, memory, now)
+        rhythm.note(now, means.clock.now(), means.chance(), is_idle=not unsettled)
+        if not due:
+            return None
+        errand = errand_of(server, unsettled, due, memory, now)
+        requests = min(errand.requests, budget.saved)
+        return errand if server.polling.affordable_at(now, budget, requests) <= now else None
 
     def _begin(self, errand: Errand) -> None:
         key = errand.server.key
