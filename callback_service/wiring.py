@@ -9,6 +9,8 @@ import os
 import random
 import secrets
 import socket
+import threading
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -256,6 +258,7 @@ def _gateway(
         recorder=recorder,
         registrar=registrar,
         watch=watch,
+        aside=_aside,
     )
     terms = Terms(
         tag=Tag(settings.gateway.tag.key, settings.gateway.tag.value),
@@ -265,6 +268,10 @@ def _gateway(
         own_url=settings.public_url,
     )
     return build_gateway(ground, terms)
+
+
+def _aside(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()
 
 
 def tes_servers(settings: Settings) -> HttpTesServers:

@@ -28,6 +28,7 @@ from tests.tes_sim.running import new_core
 TAG = Tag("callback-service", "gateway")
 RUN_TAG = "callback-service-run"
 TASK = {"executors": [{"image": "alpine", "command": ["sleep", "10"]}], "tags": {"n": "1"}}
+OWN_URL = "https://callbacks.example.org/"
 LISTENER = "https://listener.example.org/secret"
 
 
@@ -62,8 +63,9 @@ class GatewayService(SmallService):
             recorder=self.recorder,
             registrar=self.registrar,
             watch=self.waiters,
+            aside=lambda work: work(),
         )
-        terms = Terms(TAG, RUN_TAG, timedelta(seconds=60), Patience())
+        terms = Terms(TAG, RUN_TAG, timedelta(seconds=60), Patience(), OWN_URL)
         return build_gateway(ground, terms)
 
     @property

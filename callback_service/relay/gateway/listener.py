@@ -1,6 +1,7 @@
 """Where servers that call back tell of the tasks that the gateway forwards to them."""
 
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from callback_service.domain.callback_run import listener_run
@@ -19,44 +20,36 @@ LOOKED_UP_FOR = timedelta(minutes=1)
 REFUSED_FOR = timedelta(minutes=10)
 
 
+@dataclass
 class Listener:
     """`own_url` is the service as servers reach it; without it they are given no URL."""
 
-    def __init__(  # noqa: PLR0913  what it stands on
-        self,
-        runs: Runs,
-        fingerprinter: Fingerprinter,
-        announced: Announced,
-        breaker: Breaker,
-        clock: Clock,
-        own_url: str | None,
-    ) -> None:
-        self._runs = runs
-        self._fingerprinter = fingerprinter
-        self._announced = announced
-        self._breaker = breaker
-        self._clock = clock
-        self._own_url = own_url
-        self._open_until: dict[str, datetime] = {}
-        self._refused_until: dict[str, datetime] = {}
+    runs: Runs
+    fingerprinter: Fingerprinter
+    announced: Announced
+    breaker: Breaker
+    clock: Clock
+    own_url: str | None
+    _open_until: dict[str, datetime] = field(default_factory=dict)
+    _refused_until: dict[str, datetime] = field(default_factory=dict)
 
     def url_for(self, visit: Visit) -> str | None:
         """The callback URL for a task of this caller; None where it is better to send none."""
-        now = self._clock.now()
-        if not self._own_url or not visit.is_lasting or not self._is_taken(visit, now):
+        now = self.clock.now()
+        if not self.own_url or not visit.is_lasting or not self._is_taken(visit, now):
             return None
-        key = self._fingerprinter.key()
+        key = self.fingerprinter.key()
         if key is None:
             return None
         run, token = listener_run(visit.owner, visit.server.key, now, key)
         with suppress(Unavailable):
             if self._is_open(run, now):
-                return f"{self._own_url.rstrip('/')}/callbacks/{token}"
+                return f"{self.own_url.rstrip('/')}/callbacks/{token}"
         return None
 
     def note_refusal(self, visit: Visit) -> None:
         """The server took no task with a `callback_url`."""
-        self._refused_until[visit.server.key] = self._clock.now() + REFUSED_FOR
+        self._refused_until[visit.server.key] = self.clock.now() + REFUSED_FOR
 
     def _is_taken(self, visit: Visit, now: datetime) -> bool:
         """Whether the server is thought to take a callback URL."""
@@ -65,18 +58,18 @@ class Listener:
         if refused_until and now < refused_until:
             return False
         if server.tells is CallsBack.UNKNOWN:
-            return self._announced.takes_urls(visit)
+            return self.announced.takes_urls(visit)
         return server.tells is CallsBack.YES
 
     def _is_open(self, run: Run, now: datetime) -> bool:
         open_until = self._open_until.get(run.id)
         if open_until and now < open_until:
             return True
-        found = self._breaker.call(self._runs.outlines, [run.id]).get(run.id)
+        found = self.breaker.call(self.runs.outlines, [run.id]).get(run.id)
         if found is None:
             with suppress(Conflict):
                 # Else another process made it at this moment, and it is the same one.
-                self._breaker.call(self._runs.add, run)
+                self.breaker.call(self.runs.add, run)
             found = run
         if found.is_open(now):
             self._open_until[run.id] = now + LOOKED_UP_FOR
