@@ -28,7 +28,6 @@ from tests.tes_sim.running import new_core
 TAG = Tag("callback-service", "gateway")
 RUN_TAG = "callback-service-run"
 TASK = {"executors": [{"image": "alpine", "command": ["sleep", "10"]}], "tags": {"n": "1"}}
-OWN_URL = "https://callbacks.example.org/"
 LISTENER = "https://listener.example.org/secret"
 
 
@@ -36,6 +35,7 @@ LISTENER = "https://listener.example.org/secret"
 class GatewayService(SmallService):
     core: SimulatedServer = field(default_factory=new_core)
     access: Access = Access.OPEN
+    own_url: str | None = None
     fingerprints: FakeFingerprints = field(default_factory=FakeFingerprints)
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
 
@@ -65,7 +65,7 @@ class GatewayService(SmallService):
             watch=self.waiters,
             aside=lambda work: work(),
         )
-        terms = Terms(TAG, RUN_TAG, timedelta(seconds=60), Patience(), OWN_URL)
+        terms = Terms(TAG, RUN_TAG, timedelta(seconds=60), Patience(), self.own_url)
         return build_gateway(ground, terms)
 
     @property

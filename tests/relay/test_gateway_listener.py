@@ -13,12 +13,14 @@ from callback_service.relay.gateway.announced import LIFE, Announced
 from callback_service.relay.gateway.listener import LOOKED_UP_FOR
 from callback_service.relay.ports import Reply
 from callback_service.relay.receive import Callback
-from tests.relay.gateway_service import LISTENER, OWN_URL, GatewayService
+from tests.relay.gateway_service import LISTENER, GatewayService
 from tests.tes_sim.running import new_core
+
+OWN_URL = "https://callbacks.example.org/"
 
 
 def service_of(profile: str, calls_back: CallsBack) -> GatewayService:
-    service = GatewayService(core=new_core(profile))
+    service = GatewayService(core=new_core(profile), own_url=OWN_URL)
     service.servers.save(replace(service.server, calls_back=calls_back))
     service.gateway = service.process()
     return service
