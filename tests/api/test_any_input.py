@@ -42,6 +42,8 @@ LEAVES: dict[str, st.SearchStrategy[Any]] = {
 KINDS = st.sampled_from(
     [JSON, f"{JSON}; charset=utf-8", "text/plain", "application/x-www-form-urlencoded"]
 )
+# A TES server that nobody changes; others come and go.
+SILENT = "silent"
 WITH_BODY = [one for one in OPERATIONS.values() if one.body]
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
@@ -50,14 +52,16 @@ every_body = pytest.mark.parametrize("operation", WITH_BODY, ids=[one.id for one
 
 @pytest.fixture(scope="module")
 def run(service: Service) -> dict[str, Any]:
-    return service.register()
+    server = {"name": SILENT, "url": "http://127.0.0.1:9", "access": "open"}
+    service.ask("register_server", server, token="admin")
+    return service.register({"server": SILENT})
 
 
 def path_of(service: Service, operation: Operation, run: dict[str, Any]) -> str:
     if operation.id in {"delete_run", "rotate_run"}:
         # Who comes after it could not use the run any more.
-        run = service.register()
-    path = operation.path
+        run = service.register({"server": SILENT})
+    path = f"/gateway/{SILENT}{operation.path}" if operation.is_tes else operation.path
     for name, place in {**PLACES, "run_id": run["id"]}.items():
         path = path.replace("{" + name + "}", place)
     return path.replace("{token}", run["callback_url"].rpartition("/")[2])
@@ -66,9 +70,8 @@ def path_of(service: Service, operation: Operation, run: dict[str, Any]) -> str:
 def send(service: Service, operation: Operation, path: str, **more: Any) -> None:
     token = GOOD[operation.id].token
     answer = service.call(operation.method, path, token=token, **more)
-    # No TES server is behind the gateway here, and until it is there, none can be.
-    gateway = {501, 502, 504} if operation.is_tes else set()
-    assert answer.status_code < 500 or answer.status_code in gateway, answer.text
+    # Nobody answers for the TES server.
+    assert answer.status_code < 500 or (operation.is_tes and answer.status_code == 502), answer.text
     if answer.status_code >= 400:
         assert answer.mimetype == "application/problem+json"
         assert answer.json["status"] == answer.status_code
@@ -128,7 +131,7 @@ def test_any_path_and_query(
 ) -> None:
     path = path_of(service, operation, run)
     if data.draw(st.booleans()):
-        path = operation.path
+        path = f"/gateway/{SILENT}{operation.path}" if operation.is_tes else operation.path
         for name in operation.names("path"):
             place = data.draw(st.text(min_size=1, max_size=20))
             path = path.replace("{" + name + "}", quote(place, safe=""))

@@ -20,6 +20,9 @@ BY_ROUTER = {404, 405}
 @pytest.fixture(scope="module")
 def names(service: Service) -> Mapping[str, str]:
     """What the placeholders of the table stand for."""
+    # Whoever reaches the gateway may ask the server, and nobody answers for it.
+    server = {"name": "default", "url": "http://127.0.0.1:9", "access": "open"}
+    assert service.call("POST", "/v1/servers", server, token="admin").status_code == 201
     run = service.register({"sink": {"type": "http", "url": "http://127.0.0.1:9/"}})
     foreign = service.register(token="other")
     deleted = service.register()

@@ -43,8 +43,10 @@ def test_a_large_body_is_refused_whether_its_length_is_told_or_not(url: str, nam
     for place, value in PLACES.items():
         path = path.replace("{" + place + "}", value.strip("{}"))
     headers = {"Content-Type": JSON, **(AUTHORIZED if GOOD[name].token else {})}
-    chunks = (b"[" * 10_000 for _ in range(KILOBYTES_300 // 10_000))
-    for body in (b"[" * KILOBYTES_300, chunks):
+    # A task is taken on its way to its server, and may have as many bytes as that likes.
+    times = 60 if name == "CreateTask" else 1
+    chunks = (b"[" * 10_000 * times for _ in range(KILOBYTES_300 // 10_000))
+    for body in (b"[" * KILOBYTES_300 * times, chunks):
         answer = requests.request(
             operation.method, url + path, data=body, headers=headers, timeout=20
         )

@@ -17,7 +17,7 @@ from connexion.utils import is_json_mimetype
 from flask import Request, current_app
 from gunicorn.http.errors import ParseException
 from jsonschema import Draft4Validator, draft4_format_checker
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from callback_service.domain.errors import ServiceError
 from callback_service.entrypoints.api import strict_json
@@ -160,16 +160,26 @@ class RawRequest(Request):
 
     @property  # type: ignore[misc]  # nobody sets it
     def max_content_length(self) -> int | None:  # type: ignore[override]
+        """As many bytes as are read."""
+        # Where no length is told, no more is read and nothing said: one more shows that it goes on.
+        longest = self._longest
+        return longest if longest is None or self.content_length is not None else longest + 1
+
+    @property
+    def _longest(self) -> int | None:
         """Tasks may be longer than anything that is meant for us."""
         longest: int | None = current_app.extensions["longest_body"]
         return self.environ.get(LONGEST_BODY, longest)
 
     def get_data(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().get_data(*args, **options)
+            data = super().get_data(*args, **options)
         except (OSError, ParseException) as error:
             # gunicorn's, for chunks that are none, or that end early.
             raise BadRequest("the body is not what its headers say; send it again") from error
+        if self._longest is not None and len(data) > self._longest:
+            raise RequestEntityTooLarge
+        return data
 
 
 VALIDATORS = {"body": BodyValidator, "parameter": QueryValidator}
