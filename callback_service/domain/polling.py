@@ -12,9 +12,12 @@ LONGEST_BACKOFF = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=10)
 JITTER = 0.2
 # Reads that brought news, of which half is forgotten when there are so many.
-SAMPLES = 50
-# The part of the news that must have come by callback before its server is believed to call back.
-TRUSTED = 0.8
+SAMPLES = 100
+# The part of the news that must have come by callback before its server is believed to call back,
+# and how much there must have been: who drops a third of its callbacks must not seem to by luck,
+# for it is asked seldom then.
+TRUSTED = 0.9
+TOLD = 25
 # News that came by asking alone, after which a server is taken for one that does not call back.
 UNTOLD = 5
 
@@ -141,7 +144,7 @@ class Polling:
 def _judged(told: int, found: int, before: CallsBack) -> CallsBack:
     if told + found == 0:
         return before
-    if told >= TRUSTED * (told + found):
+    if told >= TOLD and told >= TRUSTED * (told + found):
         return CallsBack.YES
     if told == 0 and found >= UNTOLD:
         return CallsBack.NO

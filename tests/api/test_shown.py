@@ -55,7 +55,7 @@ def test_a_server_that_fails_shows_why_and_until_when_it_is_left_alone() -> None
 
 
 def test_what_was_learnt_is_shown_until_somebody_says_otherwise() -> None:
-    learnt = replace(TESK, polling=Polling().learn(told=5, found=0))
+    learnt = replace(TESK, polling=Polling().learn(told=50, found=0))
     assert show(learnt).items() >= {"calls_back": "yes", "calls_back_learnt": True}.items()
     said = replace(learnt, calls_back=CallsBack.NO)
     assert show(said).items() >= {"calls_back": "no", "calls_back_learnt": False}.items()

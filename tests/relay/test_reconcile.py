@@ -16,8 +16,8 @@ from callback_service.domain.task import LOST, MISSING_FOR
 from callback_service.relay.observe import Sighting
 from callback_service.relay.ports import Reply
 from callback_service.relay.reconcile.errand import MOST_TASKS
-from callback_service.relay.reconcile.memory import TRIED_AGAIN
 from callback_service.relay.reconcile.means import Terms
+from callback_service.relay.reconcile.memory import TRIED_AGAIN
 from callback_service.relay.reconcile.reconciler import HOLD
 from callback_service.tes_sim.faults import Answer, On
 from tests.fakes.fuse import Crashed, Fuse
