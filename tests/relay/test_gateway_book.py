@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 
 from callback_service.domain.errors import Unavailable, Unknown
@@ -66,6 +68,42 @@ def test_what_was_changed_is_seen_soon(book, servers, clock):
     servers.save(Server("first", "https://first.example.org", clock.now(), access=Access.TOKEN))
     clock.advance(LIFE.total_seconds())
     assert book.find("first").access is Access.TOKEN
+
+
+def test_what_nobody_looked_after_for_long_is_not_believed_while_it_is_read(servers, clock):
+    """An hour ago everybody might use the server, and two come at once."""
+    fuse = Fuse()
+    book = ServerBook(fuse.protect(servers), clock, Breaker(clock))
+    register(servers, clock, "first", access=Access.OPEN)
+    book.find("first")
+    servers.save(Server("first", "https://first.example.org", clock.now(), access=Access.TOKEN))
+    clock.advance(3600)
+    with ThreadPoolExecutor() as pool:
+        seconds = []
+        fuse.at, fuse.meanwhile = len(fuse.calls), lambda: seconds.append(begin(pool, book))
+        assert book.find("first").access is Access.TOKEN
+        assert seconds[0].result(10).access is Access.TOKEN
+
+
+def begin(pool, book):
+    """Somebody comes, and has time to be answered at once if that is what happens."""
+    second = pool.submit(book.find, "first")
+    wait([second], 0.1)
+    return second
+
+
+def test_while_somebody_reads_the_others_go_on_with_what_was_known_a_moment_ago(servers, clock):
+    fuse = Fuse()
+    book = ServerBook(fuse.protect(servers), clock, Breaker(clock))
+    register(servers, clock, "first")
+    book.find("first")
+    clock.advance(LIFE.total_seconds())
+    with ThreadPoolExecutor() as pool:
+        answered = []
+        fuse.at = len(fuse.calls)
+        fuse.meanwhile = lambda: answered.append(pool.submit(book.find, "first").result(10))
+        book.find("first")
+    assert [server.key for server in answered] == ["first"]
 
 
 def test_while_the_database_is_down_what_was_known_holds(book, servers, clock):

@@ -12,6 +12,9 @@ from callback_service.relay.ports import Clock, Servers
 
 # Looked at with every read: what it says of polls decides whether a task is fresh.
 LIFE = timedelta(seconds=0.25)
+# What nobody has looked after for so long is not believed any more, if only because nobody asked;
+# longer than the database takes to fail.
+LEFT = timedelta(seconds=5)
 
 NONE_REGISTERED = (
     "no TES server is registered; register one with "
@@ -29,6 +32,7 @@ class ServerBook:
         self._reading = threading.Lock()
         self._known: Sequence[Server] | None = None
         self._read_at: datetime | None = None
+        self._tried_at: datetime | None = None
 
     def find(self, key: str | None) -> Server:
         """The server of this name; None: the default one, or the only one.
@@ -42,9 +46,10 @@ class ServerBook:
             return _chosen(self._anew(), key)
 
     def _current(self) -> Sequence[Server]:
-        since = self._clock.now() - LIFE
-        # One reads for all; whoever knows something goes on with it meanwhile.
-        if self._is_older(since) and self._reading.acquire(blocking=self._known is None):
+        now = self._clock.now()
+        since = now - LIFE
+        # One reads for all; the others go on meanwhile with what was known a moment ago.
+        if self._is_older(since) and self._reading.acquire(blocking=self._is_left(now)):
             try:
                 with suppress(Unavailable):
                     self._read(since)
@@ -60,6 +65,9 @@ class ServerBook:
             self._read(since)
         return self._current()
 
+    def _is_left(self, now: datetime) -> bool:
+        return self._tried_at is None or self._tried_at <= now - LEFT
+
     def _is_older(self, since: datetime) -> bool:
         return self._read_at is None or self._read_at <= since
 
@@ -69,8 +77,11 @@ class ServerBook:
             return
         # The time before: what was written since may not be in it.
         now = self._clock.now()
-        self._known = self._breaker.call(self._servers.list)
-        self._read_at = now
+        try:
+            self._known = self._breaker.call(self._servers.list)
+            self._read_at = now
+        finally:
+            self._tried_at = self._clock.now()
 
 
 def _chosen(known: Sequence[Server], key: str | None) -> Server:
