@@ -78,8 +78,15 @@ class UnsettledSuite:
     ):
         record(tasks, hear(QUEUED))
         record(tasks, hear(COMPLETE, 1))
-        record(tasks, *step)
         record(tasks, *step, hear(COMPLETE, 2, POLL))
+        assert keys(tasks) == []
+
+    def test_one_that_was_missing_and_then_ended_is_settled_by_its_confirmation(self, tasks: Tasks):
+        record(tasks, hear(RUNNING))
+        record(tasks, miss(1))
+        record(tasks, hear(COMPLETE, 2))
+        assert keys(tasks) == [KEY]
+        record(tasks, hear(COMPLETE, 3, POLL))
         assert keys(tasks) == []
 
     def test_a_server_that_has_forgotten_an_ended_task_settles_it(self, tasks: Tasks):
