@@ -29,19 +29,20 @@ class Raised(Exception):
 
 
 class PyTes:
-    """A `tes.HTTPClient` in its own process; it has the methods of py-tes, and `wait_for_all`.
+    """A `tes.HTTPClient` in another process; it has the methods of py-tes, and `wait_for_all`.
 
     Tasks go in and come out as JSON objects; py-tes makes its models of them, strict as it is.
     """
 
-    def __init__(self, process):
+    def __init__(self, process, **how):
         self._process = process
+        self._how = how
 
     def __getattr__(self, method):
         return partial(self._tell, method)
 
     def _tell(self, *words):
-        self._process.stdin.write(f"{json.dumps(words)}\n")
+        self._process.stdin.write(f"{json.dumps([self._how, *words])}\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
         if "raised" in answer:
@@ -62,8 +63,8 @@ def installed(version):
 
 
 @contextmanager
-def running(python, url, **how):
-    """`how` are the arguments of `tes.HTTPClient`."""
+def running(python):
+    """Make clients: `connect(url, token=…)`, with the arguments of `tes.HTTPClient`."""
     process = subprocess.Popen(
         [python, PROGRAM],
         stdin=subprocess.PIPE,
@@ -72,6 +73,5 @@ def running(python, url, **how):
         env={**clean_environ(), "NO_PROXY": "*"},
     )
     with process:
-        process.stdin.write(f"{json.dumps({'url': url, **how})}\n")
-        yield PyTes(process)
-        process.stdin.close()
+        yield lambda url, **how: PyTes(process, url=url, **how)
+        process.kill()

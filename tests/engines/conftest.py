@@ -30,10 +30,8 @@ def version(request):
 
 @pytest.fixture(scope="module")
 def connect(version):
-    """Make a client of one version, `connect(url, token=…)`; it ends with the module."""
-    python = installed(version)
-    with ExitStack() as stack:
-        yield lambda url, **how: stack.enter_context(running(python, url, **how))
+    with running(installed(version)) as connect:
+        yield connect
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +40,8 @@ def system(tmp_path_factory):
     secret = folder / "secret"
     secret.write_text(CREDENTIALS)
     servers = {"credentials": {"sim": {"token_file": str(secret)}}}
-    with running_system(folder, servers=servers) as one:
+    # By default nearly as long as the clients' own 10 s, which nobody should wait here.
+    with running_system(folder, servers=servers, gateway={"timeout": 3}) as one:
         yield one
 
 

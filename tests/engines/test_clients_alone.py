@@ -31,18 +31,10 @@ def test_the_new_client_runs_and_cancels_tasks_on_every_server(connect, profile)
 
 
 @only_new
-@pytest.mark.parametrize("profile", ["funnel", "strict", "tesk"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_the_new_client_reads_what_servers_say_of_themselves(connect, profile):
     with running_server(profile) as server:
         assert connect(server.url).get_service_info()["id"] == f"tes-sim.{profile}"
-
-
-@only_new
-def test_the_new_client_dies_of_a_server_that_says_that_it_calls_back(connect):
-    with running_server("pr176") as server:
-        client = connect(server.url)
-        with pytest.raises(Raised, match="unexpected keyword argument 'callback_supported'"):
-            client.get_service_info()
 
 
 @only_new

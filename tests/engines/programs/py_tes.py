@@ -1,8 +1,8 @@
 """The py-tes that is installed beside it, told what to do line by line.
 
-The first line says which `HTTPClient` to make, each further one which of its methods to call, as
-`["get_task", "task-1", "FULL"]`. What it returns is a line `{"returned": …}`, what it raises
-`{"raised": "UnmarshalError", "text": …}`. Nothing of py-tes is changed.
+A line holds the arguments of an `HTTPClient` and one of its methods with what that is given, as
+`[{"url": …}, "get_task", "task-1", "FULL"]`. What it returns is a line `{"returned": …}`, what it
+raises `{"raised": "UnmarshalError", "text": …}`. Nothing of py-tes is changed.
 """
 
 import json
@@ -28,11 +28,12 @@ class Told:
             return list(pool.map(lambda one: self._client.wait(one, timeout), task_ids))
 
 
-def do(client, name, *arguments):
-    told = Told(client)
+def do(how, name, *arguments):
     try:
-        returned = getattr(told, name, None) or getattr(client, name)
-        return {"returned": returned(*arguments)}
+        # It keeps nothing, connections neither: one for each call is as good as one for all.
+        client = tes.HTTPClient(**how)
+        method = getattr(Told(client), name, None) or getattr(client, name)
+        return {"returned": method(*arguments)}
     except Exception as error:  # noqa: BLE001  whatever it is, the test judges it
         return {"raised": type(error).__name__, "text": str(error)}
 
@@ -41,10 +42,5 @@ def as_json(value):
     return value.as_dict() if hasattr(value, "as_dict") else str(value)
 
 
-def main():
-    client = tes.HTTPClient(**json.loads(sys.stdin.readline()))
-    for line in sys.stdin:
-        print(json.dumps(do(client, *json.loads(line)), default=as_json), flush=True)  # noqa: T201
-
-
-main()
+for line in sys.stdin:
+    print(json.dumps(do(*json.loads(line)), default=as_json), flush=True)  # noqa: T201
