@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from callback_service.domain.doubt import SETTLING
 from callback_service.domain.polling import CallsBack
 from callback_service.domain.server import Server
 from callback_service.domain.states import State
 from callback_service.domain.task import MISSING_FOR, Task, TaskKey
 
-# A callback that told of an end is believed at once, and looked up a little later: servers tell
-# before they know themselves.
-CONFIRM_AFTER = timedelta(seconds=1)
+# A callback that told of an end is believed at once, and looked up when the server has settled.
+CONFIRM_AFTER = SETTLING
 # A task is asked for after a part of the time for which it has not changed, within bounds.
 PART = 0.1
 # While a client waits for it.

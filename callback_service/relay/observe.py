@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from callback_service.domain.doubt import is_doubtful
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.ports import Change, Clock
@@ -54,4 +55,6 @@ def _decision(sighting: Sighting, clock: Clock) -> Callable[[Task], Task]:
 def _believed(task: Task, sighting: Sighting, now: datetime) -> Task:
     if sighting.state is None:
         return task.miss(now)
+    if is_doubtful(task, sighting.state, now):
+        return task
     return task.hear(sighting.state, sighting.source, now)

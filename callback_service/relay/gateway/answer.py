@@ -55,8 +55,9 @@ def passed_on(reply: Reply) -> Answer:
     """An error of the server, in its own words if they are JSON."""
     if len(reply.body) <= LONGEST_ERROR and _is_json(reply.body):
         return Answer(reply.status, reply.body, _content_type(reply), _headers(reply))
-    said = _text(reply) or "nothing that could be handed on"
-    detail = f"the TES server answered {reply.status}: {said}"
+    said = _text(reply)
+    what = f": {said}" if said else ", and nothing that could be handed on"
+    detail = f"the TES server answered {reply.status}{what}"
     return Answer(reply.status, headers=_headers(reply), detail=detail)
 
 

@@ -1,0 +1,32 @@
+"""Answers that servers give for a moment and take back: who asks again soon learns the truth."""
+
+from datetime import datetime, timedelta
+
+from callback_service.domain.states import State
+from callback_service.domain.task import Task
+
+# TESK's sender tells of an end while the pod that it runs in is still there, and for so long TESK
+# itself calls the task RUNNING.
+SETTLING = timedelta(seconds=5)
+# TESK calls a task SYSTEM_ERROR that has no pod, which no task has at first.
+STARTING = timedelta(seconds=5)
+
+
+def is_doubtful(task: Task, state: State, now: datetime) -> bool:
+    """Whether the server's answer is to be heard once more before it is believed."""
+    return _takes_back_an_end(task, state, now) or _has_hardly_begun(task, state, now)
+
+
+def _takes_back_an_end(task: Task, state: State, now: datetime) -> bool:
+    was_told = task.state.is_final and task.confirmed_at is None
+    return was_told and not state.is_final and _is_within(now, task.updated_at, SETTLING)
+
+
+def _has_hardly_begun(task: Task, state: State, now: datetime) -> bool:
+    began_at = task.history[0].at if task.history else task.updated_at
+    is_new = began_at is None or _is_within(now, began_at, STARTING)
+    return state is State.SYSTEM_ERROR and not task.state.is_final and is_new
+
+
+def _is_within(now: datetime, since: datetime | None, span: timedelta) -> bool:
+    return since is not None and now - since < span
