@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,40 +27,59 @@ def clean_environ():
 def shell(tmp_path_factory):
     """A shell in the folder in which `callback-service up` was started, as a reader's is.
 
-    Documents say 8080 and 9000; what is meant here are free ports.
+    Documents say 8000, 8080 and 9000; what is meant here are free ports.
     """
+    with _reader(tmp_path_factory.mktemp("reader")) as shell:
+        yield shell
+
+
+@pytest.fixture(scope="session")
+def shell_with_a_tes_server(tmp_path_factory):
+    """The same beside `tes-sim` and `up --tes`."""
+    folder = tmp_path_factory.mktemp("reader")
+    port = pick_free()
+    with _started(folder, "tes-sim", "--port", str(port), until="until Ctrl-C"):
+        with _reader(folder, "--tes", f"http://127.0.0.1:{port}", tes_server=port) as shell:
+            yield shell
+
+
+@contextmanager
+def _reader(folder, *options, tes_server=None):
     for program in ("bash", "curl", "secantusd-py"):
         if shutil.which(program, path=clean_environ()["PATH"]) is None:
             missing(program)
-    folder = tmp_path_factory.mktemp("reader")
     # Where the checkout's commands are: documents name them from its top.
     (folder / ".venv").symlink_to(BIN.parent)
     port, receiver = pick_free(), pick_free()
-    service = _start(folder, port)
-    try:
-        _wait_for(service, folder / "up.out")
+    with _started(folder, "up", "--port", str(port), *options, until="is ready"):
         environ = {**clean_environ(), "CALLBACK_SERVICE_URL": f"http://127.0.0.1:{port}"}
-        yield Shell(folder, environ, {"8080": str(port), "9000": str(receiver)})
-    finally:
-        service.terminate()
-        service.wait(30)
+        ports = {"8000": tes_server or pick_free(), "8080": port, "9000": receiver}
+        yield Shell(folder, environ, {written: str(meant) for written, meant in ports.items()})
 
 
-def _start(folder, port):
-    with (folder / "up.out").open("wb") as out:
-        return subprocess.Popen(
-            ["callback-service", "up", "--port", str(port)],
+@contextmanager
+def _started(folder, *command, until):
+    out = folder / f"{command[0]}.out"
+    with out.open("wb") as file:
+        process = subprocess.Popen(
+            ["callback-service", *command],
             stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
+            stdout=file,
+            stderr=file,
             cwd=folder,
             env=clean_environ(),
         )
+    try:
+        _wait_for(until, process, out)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
-def _wait_for(service, out):
+def _wait_for(sentence, process, out):
     deadline = time.monotonic() + READY_WITHIN
-    while "is ready" not in out.read_text():
-        assert service.poll() is None, out.read_text()
+    while sentence not in out.read_text():
+        assert process.poll() is None, out.read_text()
         assert time.monotonic() < deadline, out.read_text()
         time.sleep(0.05)

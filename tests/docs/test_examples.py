@@ -5,13 +5,20 @@ import pytest
 from tests.docs.markdown import REPOSITORY, examples
 from tests.docs.shell import agrees
 
-DOCUMENTS = ["README.md", "docs/integrators.md", "docs/operators.md", "docs/troubleshooting.md"]
+# Each with what runs beside its readers.
+DOCUMENTS = {
+    "README.md": "shell_with_a_tes_server",
+    "docs/integrators.md": "shell",
+    "docs/operators.md": "shell",
+    "docs/troubleshooting.md": "shell",
+}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_document_tells_what_happens(name, shell):
+@pytest.mark.parametrize(("name", "beside"), DOCUMENTS.items(), ids=DOCUMENTS)
+def test_a_document_tells_what_happens(name, beside, request):
+    shell = request.getfixturevalue(beside)
     steps = examples(REPOSITORY / name)
     assert steps, f"{name} has no examples"
     answers = shell.run(steps)
