@@ -38,9 +38,11 @@ def shell_with_a_tes_server(tmp_path_factory):
     """The same beside `tes-sim` and `up --tes`."""
     folder = tmp_path_factory.mktemp("reader")
     port = pick_free()
-    with _started(folder, "tes-sim", "--port", str(port), until="until Ctrl-C"):
-        with _reader(folder, "--tes", f"http://127.0.0.1:{port}", tes_server=port) as shell:
-            yield shell
+    with (
+        _started(folder, "tes-sim", "--port", str(port), until="until Ctrl-C"),
+        _reader(folder, "--tes", f"http://127.0.0.1:{port}", tes_server=port) as shell,
+    ):
+        yield shell
 
 
 @contextmanager
