@@ -12,8 +12,12 @@ from callback_service.domain.tes_shapes import in_the_shape_of_1_0, without_empt
 Json = dict[str, Any]
 
 MINIMAL = "MINIMAL"
-# What TES 1.0 has for the states that came after it.
-_STATES_OF_1_0 = {State.PREEMPTED: State.SYSTEM_ERROR, State.CANCELING: State.RUNNING}
+# What TES 1.0 has for the states that came after it. It has PAUSED, too, but py-tes 0.4 has not.
+_STATES_OF_1_0 = {
+    State.PREEMPTED: State.SYSTEM_ERROR,
+    State.CANCELING: State.RUNNING,
+    State.PAUSED: State.RUNNING,
+}
 
 
 class NotTes(ValueError):

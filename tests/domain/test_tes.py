@@ -126,7 +126,7 @@ def test_for_old_clients_a_task_has_the_shape_of_tes_1_0():
 
 @pytest.mark.parametrize(
     ("state", "shown"),
-    [("PREEMPTED", "SYSTEM_ERROR"), ("CANCELING", "RUNNING"), ("PAUSED", "PAUSED"), ("X", "X")],
+    [("PREEMPTED", "SYSTEM_ERROR"), ("CANCELING", "RUNNING"), ("PAUSED", "RUNNING"), ("X", "X")],
 )
 def test_old_clients_are_told_states_that_they_know(state, shown):
     task = {"id": "a", "state": state}

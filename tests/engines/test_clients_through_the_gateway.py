@@ -74,6 +74,19 @@ def test_clients_read_nothing_that_the_gateway_put_into_a_task(
             assert listed["tags"] == submitted["tags"]
 
 
+@only_old
+@pytest.mark.parametrize(
+    ("state", "read"),
+    [("PREEMPTED", "SYSTEM_ERROR"), ("CANCELING", "RUNNING"), ("PAUSED", "RUNNING")],
+)
+def test_the_old_client_reads_none_but_the_states_that_it_knows(register, connect, state, read):
+    with running_server("strict") as server:
+        client = connect(register(server, access="open"))
+        task_id = client.create_task(new_task(script=state))
+        assert {client.get_task(task_id, view)["state"] for view in VIEWS} == {read}
+        assert {client.list_tasks(view)["tasks"][0]["state"] for view in VIEWS} == {read}
+
+
 @only_new
 @pytest.mark.parametrize("profile", ["funnel", "strict"])
 @pytest.mark.parametrize("answer", [Answer.LOST, Answer.ERROR, Answer.TRUNCATED])
