@@ -13,10 +13,10 @@ CLIENT_CODE := $(wildcard client/callback_client client/src/callback_client)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test coverage check format bench lock clean
+.PHONY: help install run test coverage check format bench bench-servers lock clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## Set up .venv with the locked dependencies and this checkout
 
@@ -41,6 +41,9 @@ format: install  ## Rewrite the code the way `check` wants it
 
 bench: install  ## Measure the service on this machine
 	$(BIN)/python -m bench
+
+bench-servers: install  ## Measure what asking TES servers costs, and how soon changes are known
+	$(BIN)/python -m bench.servers
 
 # Names, versions and hashes only: which registry they come from is each machine's own affair.
 lock: install  ## Resolve the dependencies anew (LOCK_ARGS=--upgrade to take newer ones)
