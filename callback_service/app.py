@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from connexion.apis.flask_api import FlaskApi
 from connexion.jsonifier import Jsonifier
-from flask import Flask, jsonify, redirect
+from flask import Flask, redirect
 from foca.models.config import ConnexionOptions, SpecConfig
 from werkzeug.wrappers import Response
 
@@ -21,7 +21,8 @@ from callback_service.entrypoints.api.validation import (
     RawRequest,
     UnreadQuery,
 )
-from callback_service.entrypoints.gateway_paths import GatewayPaths
+from callback_service.entrypoints.documents import name_the_server, show_the_security
+from callback_service.entrypoints.gateway_paths import API, GatewayPaths
 from callback_service.entrypoints.listener import listener_paths
 from callback_service.wiring import Configured
 
@@ -53,7 +54,9 @@ def build_app(configured: Configured) -> Flask:
     # Connexion indents what it answers; nobody reads a thousand tasks that way.
     FlaskApi.jsonifier = Jsonifier(json)
     problems.register(app)
-    _describe_server(app, "/openapi.json")
+    name_the_server(app, "/openapi.json")
+    if settings.access.auth:
+        show_the_security(app, f"{API}/openapi.json", _read(tes_spec))
     app.add_url_rule("/", "home", _to_swagger_ui)
     # As Flask has it: the application around it is none.
     paths = GatewayPaths(app.wsgi_app, settings.gateway.max_request)
@@ -104,21 +107,6 @@ def _gatekeeper(configured: Configured) -> Gatekeeper:
 def _service_info(configured: Configured) -> dict[str, Any]:
     section = configured.foca.conf.service_info
     return {**(section.service if section else {}), "version": __version__}
-
-
-def _describe_server(app: Flask, path: str) -> None:
-    """Connexion calls the root an empty string, and Swagger UI then shows an empty choice."""
-    (endpoint,) = [rule.endpoint for rule in app.url_map.iter_rules() if rule.rule == path]
-    serve: Any = app.view_functions[endpoint]
-
-    def described() -> Response:
-        document = app.make_response(serve()).get_json()
-        # Behind a proxy it is the path that the proxy says.
-        url = document["servers"][0]["url"] or "/"
-        document["servers"] = [{"url": url, "description": "this service"}]
-        return jsonify(document)
-
-    app.view_functions[endpoint] = described
 
 
 def _to_swagger_ui() -> Response:

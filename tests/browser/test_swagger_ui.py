@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from pymongo import MongoClient
 
+from callback_service.tes_sim.core import SimulatedServer
 from tests.api.service import TOKENS, environment, served
 from tests.browser.chromium import Page, page
+from tests.tes_sim.running import running_server
 
 LIVE = ".live-responses-table tbody .response-col_status"
 
@@ -75,13 +78,23 @@ def test_without_a_token_the_page_says_so(url: str, tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_the_tes_operations_have_a_page_of_their_own(url: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
+def test_a_task_is_handed_to_a_tes_server_from_the_page(url: str, tmp_path: Path) -> None:
+    async def scenario(core: SimulatedServer) -> None:
         async with page(tmp_path) as opened:
             await opened.open(f"{url}/ga4gh/tes/v1/ui/")
             for operation in ("ListTasks", "CreateTask", "GetTask", "CancelTask", "GetServiceInfo"):
                 await opened.find(f"#operations-TaskService-{operation}")
-            assert await try_out(opened, "TaskService-GetServiceInfo") == "501"
+            await authorize(opened, TOKENS["user"])
+            assert await try_out(opened, "TaskService-CreateTask") == "200"
+            assert await try_out(opened, "TaskService-GetServiceInfo") == "200"
+            (task,) = core.tasks()
+            assert task.body["name"] == "checksum"
             assert_offline(opened, url)
 
-    asyncio.run(scenario())
+    with running_server("strict") as tes:
+        admin = {"Authorization": f"Bearer {TOKENS['admin']}"}
+        server = {"name": "simulated", "url": tes.url}
+        requests.post(
+            f"{url}/v1/servers", json=server, headers=admin, timeout=10
+        ).raise_for_status()
+        asyncio.run(scenario(tes.core))
