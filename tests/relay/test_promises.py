@@ -4,6 +4,7 @@ Once a state change is acknowledged, every run that asked for it learns of it, a
 believes converges to what the TES server says.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,15 +18,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from callback_service.domain.delivery import Answer, Item, Verdict
 from callback_service.domain.errors import Conflict, Unavailable, Unknown
+from callback_service.domain.polling import LONGEST_BACKOFF, Budget
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import LEASE, Rewind, Run, RunStatus
+from callback_service.domain.server import DEFAULT_SERVER, Server
 from callback_service.domain.sink import Format, NoSink, Sink
-from callback_service.domain.states import State
+from callback_service.domain.states import Source, State
 from callback_service.domain.task import HISTORY_LIMIT, Task
+from callback_service.domain.tes import Tag
+from callback_service.relay.observe import Observer, Sighting
+from callback_service.relay.ports import Question, Reply
 from callback_service.relay.receive import Callback, Receiver
+from callback_service.relay.reconcile.means import Means, Terms
+from callback_service.relay.reconcile.reconciler import HOLD, Reconciler
 from callback_service.relay.record import Recorder
 from callback_service.relay.register import Keys
 from tests.fakes.fuse import Crashed, Fuse
+from tests.relay.polled_service import inline
 from tests.relay.small_service import OWNER, SINK, SmallService, key
 
 TASKS = ["a", "b"]
@@ -57,6 +66,24 @@ PAUSES = st.sampled_from([0, 5, LEASE.total_seconds(), 60, 60])
 # A receiver's mood, what comes, what becomes of the worker that tells it, and how long until more.
 TURNS = st.tuples(st.sampled_from(["well", *MOODS]), NEWS, FATES, PAUSES)
 WORK = st.lists(TURNS, min_size=1, max_size=6)
+# What happens while a worker or a client asks a server, at which call, and whether that call has
+# taken effect.
+RACES = st.tuples(
+    st.sampled_from(["callback", "the server moves on", "another polls", "another reads", "stall"]),
+    st.sampled_from(
+        [
+            "FakeServers.list",
+            "FakeTasks.unsettled",
+            "FakeServers.claim",
+            "FakeServers.find",
+            # Most can go wrong between the answer and what is made of it.
+            *["TesServer.ask", "FakeTasks.load", "FakeTasks.save"] * 3,
+            "FakeServers.polled",
+        ]
+    ),
+    st.booleans(),
+)
+TERMS = Terms(Tag("callback-service", "gateway"), Budget(1000, 1000))
 LIFETIMES = st.sampled_from([timedelta(hours=1), timedelta(days=300)])
 
 
@@ -83,6 +110,22 @@ class Receivers:
 
 
 @dataclass
+class TesServer:
+    """It knows the truth, and says it to whoever asks; it has no filters."""
+
+    states: dict[str, State]
+    asked: int = 0
+
+    def ask(self, server: Server, question: Question) -> Reply:
+        self.asked += 1
+        task_id = question.path.removeprefix("/tasks").removeprefix("/")
+        items = [{"id": one, "state": state} for one, state in self.states.items()]
+        found = [item for item in items if item["id"] == task_id]
+        answer = found[0] if found else {"tasks": items}
+        return Reply(200, json.dumps(answer).encode())
+
+
+@dataclass
 class Known:
     """A run as the world knows it."""
 
@@ -103,7 +146,14 @@ class Promises(RuleBasedStateMachine):
         super().__init__()
         self.receivers = Receivers()
         self.service = SmallService(sender=self.receivers)
+        began_at = self.service.clock.now()
+        self.service.servers.add(Server(DEFAULT_SERVER, "https://tes.example.org", began_at))
+        self.tes = TesServer(dict.fromkeys(TASKS, State.QUEUED))
+        self.worker = self.new_worker(Fuse())
         self.all_runs: list[Known] = []
+        # A callback that came while somebody asked: the task, its `seq` then, and how often
+        # the server had been asked.
+        self.raced: tuple[str, int, int] | None = None
 
     @property
     def open_runs(self) -> list[Known]:
@@ -224,6 +274,86 @@ class Promises(RuleBasedStateMachine):
     def known(self, task_id: str) -> Task:
         return self.service.tasks.load([key(task_id)]).get(key(task_id), Task(key(task_id)))
 
+    # The server does what it does, and is asked how its tasks stand.
+
+    @rule(task_id=TASK_IDS, state=STATES)
+    def the_server_moves_on(self, task_id, state):
+        if state is not State.UNKNOWN and not self.tes.states[task_id].is_final:
+            self.tes.states[task_id] = state
+
+    @rule(race=RACES, task_id=TASK_IDS, state=STATES, pause=PAUSES, moves=STATES)
+    @precondition(lambda self: self.open_runs)
+    def poll(self, race, task_id, state, pause, moves):
+        """A callback may come, or another look, at any call of a port."""
+        what, at, after_effect = race
+        self.pass_time(pause)
+        self.the_server_moves_on(task_id, moves)
+        fuse = Fuse(at, after_effect, meanwhile=lambda: self.race(what, task_id, state))
+        self.new_worker(fuse).look()
+        self.check_that_no_older_answer_was_believed()
+
+    @rule(at=st.integers(0, 12), after_effect=st.booleans(), is_killed=st.booleans())
+    def poll_in_vain(self, at, after_effect, is_killed):
+        """The worker is killed, or finds no database for a moment."""
+        fuse = Fuse(at, after_effect, None if is_killed else Unavailable("down"))
+        with suppress(Crashed, Unavailable):
+            self.new_worker(fuse).look()
+
+    @rule(race=RACES, task_id=TASK_IDS, state=STATES)
+    @precondition(lambda self: self.open_runs)
+    def read_through_the_gateway(self, race, task_id, state):
+        what, at, after_effect = race
+        fuse = Fuse(at, after_effect, meanwhile=lambda: self.race(what, task_id, state))
+        self.read(task_id, fuse)
+        self.check_that_no_older_answer_was_believed()
+
+    def read(self, task_id: str, fuse: Fuse) -> None:
+        tasks, tes = fuse.protect(self.service.tasks), fuse.protect(self.tes)
+        known = tasks.load([key(task_id)]).get(key(task_id), Task(key(task_id)))
+        reply = tes.ask(self.service.servers.find(DEFAULT_SERVER), Question(f"/tasks/{task_id}"))
+        seen = State(json.loads(reply.body)["state"])
+        sighting = Sighting(key(task_id), seen, known.seq, Source.GATEWAY)
+        recorder = Recorder(tasks, self.service.doorbell, self.service.waiters)
+        Observer(recorder, self.service.clock).observe([sighting])
+
+    def race(self, what: str, task_id: str, state: State) -> None:
+        if what == "callback":
+            seq = self.known(task_id).seq
+            with suppress(Unknown, IndexError):
+                self.service.call_back(self.open_runs[0].keys, task_id, state)
+                self.open_runs[0].follows.add(task_id)
+            if self.known(task_id).seq > seq:
+                self.raced = task_id, seq + 1, self.tes.asked
+        elif what == "the server moves on":
+            self.the_server_moves_on(task_id, state)
+        elif what == "another polls":
+            self.worker.look()
+        elif what == "another reads":
+            self.read(task_id, Fuse())
+        else:
+            self.pass_time(HOLD.total_seconds())
+            self.worker.look()
+
+    def check_that_no_older_answer_was_believed(self) -> None:
+        """A callback that moved a task is the latest news if nobody has asked since."""
+        if self.raced and self.raced[2] == self.tes.asked:
+            assert self.known(self.raced[0]).seq == self.raced[1]
+        self.raced = None
+
+    def new_worker(self, fuse: Fuse) -> Reconciler:
+        service, tasks = self.service, fuse.protect(self.service.tasks)
+        recorder = Recorder(tasks, service.doorbell, service.waiters)
+        means = Means(
+            fuse.protect(self.tes),
+            fuse.protect(service.servers),
+            tasks,
+            Observer(recorder, service.clock),
+            service.clock,
+            chance=lambda: 0.5,
+            terms=TERMS,
+        )
+        return Reconciler(means, inline)
+
     # Workers tell it, or die over it.
 
     @rule()
@@ -251,7 +381,8 @@ class Promises(RuleBasedStateMachine):
             others = [state for state in states if state is not known.state]
             # More than a task keeps of its history would be another story.
             if known.seq < HISTORY_LIMIT - 20:
-                self.service.read_truth(task_id, others[len(news) % 2])
+                self.tes.states[task_id] = others[len(news) % 2]
+                self.service.read_truth(task_id, self.tes.states[task_id])
 
     def meet(self, run: Known, fate: str, at: int, after_effect: bool, news: Sequence[str]) -> None:
         ends_soon = not self.service.run(run.id).is_open(self.service.clock.now() + LEASE)
@@ -350,7 +481,11 @@ class Promises(RuleBasedStateMachine):
         """Everything heals: then all is told, and every run believes what the server says."""
         self.receivers.moods.clear()
         for task_id in TASKS:
-            self.service.read_truth(task_id, State.COMPLETE)
+            self.the_server_moves_on(task_id, State.COMPLETE)
+        for _ in range(3):
+            # Whoever holds the server may be dead, and tasks may have been quiet for long.
+            self.pass_time(LONGEST_BACKOFF.total_seconds())
+            self.worker.look()
         for run in self.open_runs:
             self.service.registrar.resume(OWNER, run.id)
         # Whatever was in the broker is lost, and the leases of dead workers run out.

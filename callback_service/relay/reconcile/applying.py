@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from callback_service.domain.states import State
-from callback_service.domain.task import Task
+from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.observe import Observer, Sighting
 from callback_service.relay.ports import Change
 from callback_service.relay.reconcile.errand import Errand, may_be_lost
@@ -16,14 +16,23 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Tasks that have changed, reads that found what no callback had told, and that confirmed."""
+    """Tasks that have changed, reads that found what no callback had told, and that confirmed.
+
+    `unheard` are those of which the answer says nothing: it is doubtful, or a callback was faster.
+    """
 
     changed: int = 0
     found: int = 0
     told: int = 0
+    unheard: frozenset[TaskKey] = frozenset()
 
     def __add__(self, other: "News") -> "News":
-        return News(self.changed + other.changed, self.found + other.found, self.told + other.told)
+        return News(
+            self.changed + other.changed,
+            self.found + other.found,
+            self.told + other.told,
+            self.unheard | other.unheard,
+        )
 
 
 def sightings(errand: Errand, seen: Seen, *, is_cover: bool) -> Iterator[Sighting]:
@@ -48,10 +57,16 @@ def apply(observer: Observer, wanted: Sequence[Sighting]) -> News:
     news = News()
     for begin in range(0, len(wanted), BATCH):
         batch = wanted[begin : begin + BATCH]
-        lost = {sighting.key for sighting in batch if sighting.state is None}
-        for change in observer.observe(batch):
-            news += _news(change, is_lost=change.after.key in lost)
+        news += _heard(observer.observe(batch), batch)
     return news
+
+
+def _heard(changes: Sequence[Change], sighted: Sequence[Sighting]) -> News:
+    lost = {sighting.key for sighting in sighted if sighting.state is None}
+    heard = {change.after.key for change in changes}
+    unheard = frozenset(sighting.key for sighting in sighted) - heard
+    each = (_news(change, is_lost=change.after.key in lost) for change in changes)
+    return sum(each, News(unheard=unheard))
 
 
 def _news(change: Change, *, is_lost: bool) -> News:

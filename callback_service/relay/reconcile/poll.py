@@ -47,16 +47,16 @@ class Poll:
         # What was seen before a failure is true all the same.
         wanted = list(sightings(self._errand, seen, is_cover=is_cover))
         news = apply(self._means.observer, wanted)
-        self._remember(answered_at)
+        self._remember(answered_at, news)
         self._settle(answered_at)
         server = self._errand.server
         polling = self._polling(news, answered_at, is_cover=is_cover)
         self._means.servers.polled(server.key, server.polling.claim, polling)
         self._log(news)
 
-    def _remember(self, now: datetime) -> None:
-        untold, patience = self._errand.untold(self._search.seen), self._means.terms.patience
-        known = self._search.seen.known
+    def _remember(self, now: datetime, news: News) -> None:
+        patience, known = self._means.terms.patience, self._search.seen.known
+        untold = self._errand.untold(self._search.seen) | news.unheard
         self._memory.keep_only(
             {task.key for task in self._errand.unsettled if task.key.task_id not in known}
         )
