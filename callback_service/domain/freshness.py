@@ -118,7 +118,9 @@ def is_fresh(task: Task, server: Server, patience: Patience, now: datetime) -> b
         return True
     outline = outlined(task)
     known = known_at(outline, server)
-    if known is not None and now - known <= patience.fresh:
+    # Where nobody asks but clients, they may not wait for each other's answers to grow old.
+    fresh = patience.fresh if server.is_polled else min(patience.fresh, WANTED)
+    if known is not None and now - known <= fresh:
         return True
     tells = server.tells is CallsBack.YES and task.heard_at is not None
     return tells and now - (task.heard_at or now) <= patience.silence

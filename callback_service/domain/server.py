@@ -41,6 +41,11 @@ class Server:
     polling: Polling = field(default_factory=Polling)
 
     @property
+    def is_polled(self) -> bool:
+        """Whether the service may see tasks there; where callers show their own, it may not."""
+        return self.access is not Access.PASS or self.credentials is not None
+
+    @property
     def tells(self) -> CallsBack:
         """Whether it calls back: as an operator said, else as was learnt."""
         return self.polling.learnt if self.calls_back is CallsBack.UNKNOWN else self.calls_back

@@ -17,7 +17,7 @@ from callback_service.domain.freshness import (
     outlined,
 )
 from callback_service.domain.polling import CallsBack, Polling
-from callback_service.domain.server import Server
+from callback_service.domain.server import Access, Server
 from callback_service.domain.states import FINAL, Source, State
 from callback_service.domain.task import MISSING_FOR, Task, TaskKey
 from tests.fakes.clock import START
@@ -199,6 +199,12 @@ class TestFresh:
     @pytest.mark.parametrize("server", [SERVER, TELLER, covered(2)])
     def test_one_that_the_server_did_not_find_is_not(self, server):
         assert not self.fresh(read(seconds=1).miss(at(2)), 2, server)
+
+    def test_less_long_where_nobody_asks_but_clients(self):
+        passing = replace(SERVER, access=Access.PASS)
+        assert self.fresh(read(seconds=3), 3.4, passing)
+        assert not self.fresh(read(seconds=3), 3.5, passing)
+        assert self.fresh(read(seconds=3), 3.5, replace(passing, credentials="ours"))
 
     @given(
         state=st.sampled_from(UNDER_WAY),
