@@ -20,7 +20,7 @@ from callback_service.domain.server import Server
 from callback_service.relay.ports import Question
 from tests.fakes.clock import START
 
-TIMEOUT = 2.0
+TIMEOUT = 3.0
 SLACK = 2.0
 
 

@@ -14,7 +14,8 @@ from callback_service.relay.ports import Method, Question, TesServers
 from callback_service.tes_sim.core import SimulatedServer
 from callback_service.tes_sim.faults import Answer, Faults, On
 
-TIMEOUT = 0.5
+# Long enough for a machine that is busy with other tests.
+TIMEOUT = 2.0
 MAX_RESPONSE = 64 * 1024
 TOKEN = "of-the-operator"
 CREDENTIALS = "operators"
