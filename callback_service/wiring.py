@@ -348,7 +348,11 @@ def _reconciler(
     recorder = Recorder(stores.tasks, doorbell, Watch(stores.tasks, clock))
     terms = reconciling.Terms(
         tag=Tag(settings.gateway.tag.key, settings.gateway.tag.value),
-        budget=Budget(settings.servers.requests_per_second, settings.servers.burst),
+        budget=Budget(
+            settings.servers.requests_per_second,
+            settings.servers.burst,
+            settings.servers.wanted_requests_per_second,
+        ),
         patience=patience(settings),
     )
     means = reconciling.Means(

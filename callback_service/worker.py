@@ -20,7 +20,7 @@ from callback_service.config.settings import Settings
 from callback_service.domain.errors import ConfigError, ServiceError
 from callback_service.domain.run import LEASE
 from callback_service.entrypoints import celery_tasks
-from callback_service.relay.reconcile.reconciler import LOOK_EVERY
+from callback_service.relay.reconcile.reconciler import Reconciler
 from callback_service.relay.sweep import Tick
 from callback_service.wiring import Configured, Stores, Telling
 
@@ -92,7 +92,7 @@ class DeliveryLoop:
         with ThreadPoolExecutor(3 + len(telling.ticks)) as own:
             clockwork = asyncio.gather(
                 _renew_leases(telling, own),
-                _repeat(telling.reconciler.look, LOOK_EVERY.total_seconds(), own),
+                _keep_looking(telling.reconciler, own),
                 *(_keep_ticking(tick, own) for tick in telling.ticks),
             )
             self._started.set_result(telling)
@@ -109,9 +109,14 @@ class DeliveryLoop:
         telling.tes_servers.close()
 
 
+async def _keep_looking(reconciler: Reconciler, executor: Executor) -> None:
+    await _repeat(reconciler.look, reconciler.pause, executor)
+
+
 async def _keep_ticking(tick: Tick, executor: Executor) -> None:
     # A little more often than it is due, so that it passes to another worker in time.
-    await _repeat(tick.offer, tick.every.total_seconds() / 2, executor)
+    every = tick.every.total_seconds() / 2
+    await _repeat(tick.offer, lambda: every, executor)
 
 
 async def _renew_leases(telling: Telling, executor: Executor) -> None:
@@ -120,10 +125,10 @@ async def _renew_leases(telling: Telling, executor: Executor) -> None:
             until = telling.clock.now() + LEASE
             telling.runs.renew(telling.deliverer.holder, held, until)
 
-    await _repeat(renew, LEASE.total_seconds() / 3, executor)
+    await _repeat(renew, lambda: LEASE.total_seconds() / 3, executor)
 
 
-async def _repeat(work: Callable[[], None], every: float, executor: Executor) -> None:
+async def _repeat(work: Callable[[], None], pause: Callable[[], float], executor: Executor) -> None:
     loop = asyncio.get_running_loop()
     while True:
         try:
@@ -134,7 +139,7 @@ async def _repeat(work: Callable[[], None], every: float, executor: Executor) ->
         except Exception:
             # The clockwork of a worker never stops: the next round may go well.
             log.exception("tick.failed")
-        await asyncio.sleep(every)
+        await asyncio.sleep(pause())
 
 
 def main(arguments: list[str]) -> None:

@@ -73,6 +73,13 @@ class ServersSettings(Section):
         le=1000,
         description="Requests to each server, by all workers together, to learn of tasks.",
     )
+    wanted_requests_per_second: float = Field(
+        default=3.5,
+        gt=0,
+        le=1000,
+        description="The same while clients wait at the gateway for its tasks, each of whom "
+        "would else ask by itself.",
+    )
     burst: int = Field(
         default=30,
         ge=1,

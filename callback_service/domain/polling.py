@@ -40,10 +40,19 @@ class Filters(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Requests that a server may be asked: so many a second, and so many saved up at most."""
+    """Requests that a server may be asked: so many a second, and so many saved up at most.
+
+    `wanted_per_second` holds while clients wait at the gateway, who would ask more.
+    """
 
     per_second: float = 1.0
     saved: int = 30
+    wanted_per_second: float = 0.0
+
+    def wanted(self) -> Self:
+        """The budget while clients wait. What was saved up lasts for as long as before."""
+        more = max(1.0, self.wanted_per_second / self.per_second)
+        return type(self)(self.per_second * more, round(self.saved * more))
 
     @property
     def price(self) -> timedelta:
@@ -84,20 +93,26 @@ class Polling:
     def is_wanted(self, now: datetime) -> bool:
         return self.wanted_until is not None and now < self.wanted_until
 
+    def terms(self, budget: Budget, now: datetime) -> Budget:
+        return budget.wanted() if self.is_wanted(now) else budget
+
     def affordable_at(self, now: datetime, budget: Budget, requests: int = 1) -> datetime:
         """The time from which on the budget allows so many requests at once (now, or later)."""
+        budget = self.terms(budget, now)
         if self.paid_until is None:
             return now
         return max(now, self.paid_until - (budget.saved - requests) * budget.price)
 
     def allowance(self, now: datetime, budget: Budget) -> int:
         """How many requests the budget allows at once."""
+        budget = self.terms(budget, now)
         if self.paid_until is None or self.paid_until <= now:
             return budget.saved
         return max(0, (budget.saved * budget.price - (self.paid_until - now)) // budget.price)
 
     def spend(self, requests: int, now: datetime, budget: Budget) -> Self:
         """After so many requests, which are paid for whether they were affordable or not."""
+        budget = self.terms(budget, now)
         begin = max(now, self.paid_until) if self.paid_until else now
         paid = begin + requests * budget.price
         return replace(self, paid_until=paid, requests=self.requests + requests)

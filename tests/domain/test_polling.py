@@ -51,6 +51,28 @@ class TestFree:
 
 
 class TestBudget:
+    def test_while_clients_wait_there_is_more_of_it(self):
+        budget = replace(BUDGET, wanted_per_second=4)
+        polling = Polling(wanted_until=START + timedelta(seconds=10))
+        for tenths in range(100):
+            now = START + timedelta(seconds=tenths / 10)
+            if polling.affordable_at(now, budget) <= now:
+                polling = polling.spend(1, now, budget)
+        # The first ones at once, ten a second, until what was saved is used up.
+        assert 4 * 10 + 4 * BUDGET.saved - 1 <= polling.requests <= 4 * 10 + 4 * BUDGET.saved
+
+    def test_but_never_less(self):
+        polling = Polling(wanted_until=START + timedelta(seconds=10))
+        assert polling.allowance(START, replace(BUDGET, wanted_per_second=0.1)) == BUDGET.saved
+
+    def test_what_was_spent_meanwhile_is_no_debt_for_long(self):
+        budget = replace(BUDGET, wanted_per_second=4)
+        wanted = Polling(wanted_until=START + timedelta(seconds=1))
+        spent = wanted.spend(wanted.allowance(START, budget), START, budget)
+        assert spent.affordable_at(START, budget) > START
+        calm = START + timedelta(seconds=1)
+        assert spent.affordable_at(calm, budget) <= calm + BUDGET.saved * BUDGET.price
+
     def test_what_was_saved_up_can_be_spent_at_once_and_no_more(self):
         polling = Polling()
         for _ in range(BUDGET.saved):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from callback_service.domain.errors import ServiceError, Unavailable
+from callback_service.domain.freshness import WANTED
 from callback_service.domain.server import Server
 from callback_service.relay.reconcile.errand import MOST_TASKS, Errand, due_ones, errand_of
 from callback_service.relay.reconcile.means import Means
@@ -17,6 +18,8 @@ from callback_service.relay.reconcile.rhythm import Rhythm
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=0.2)
+# While clients wait: a poll comes late by half of it, on the average.
+LOOK_OFTEN = timedelta(seconds=0.1)
 # A worker that died is followed by another after so long. Who lives holds on to what it claimed.
 HOLD = timedelta(seconds=5)
 # After a look that found no database.
@@ -45,6 +48,7 @@ class Reconciler:
         self._change = threading.Condition()
         self._rests_until: datetime | None = None
         self._is_stopping = False
+        self._pause = LOOK_EVERY
 
     def look(self) -> None:
         """Begin the polls that are due. Asks no server, so it takes no longer than the database.
@@ -60,11 +64,17 @@ class Reconciler:
                 return
             servers = self._means.servers.list()
             self._forget_all_but(servers)
+            is_wanted = any(server.polling.is_wanted(now) for server in servers)
+            self._pause = LOOK_OFTEN if is_wanted else LOOK_EVERY
             for server in servers:
                 self._look_at(server)
         except Unavailable:
             self._rests_until = self._means.clock.now() + REST
             raise
+
+    def pause(self) -> float:
+        """Seconds until it is worth another look."""
+        return self._pause.total_seconds()
 
     def stop(self, grace: float) -> None:
         """Begin no more; give the polls under way so many seconds to end with what they have."""
@@ -78,7 +88,11 @@ class Reconciler:
         total_cost = sum((one.cost for one in self._rhythms.values()), timedelta())
         is_time = rhythm.is_time(now, total_cost, is_wanted=polling.is_wanted(now))
         is_affordable = polling.affordable_at(now, self._means.terms.budget) <= now
-        if server.key in self._polled or not (is_time and is_affordable and polling.is_free(now)):
+        # New tasks may come one by one, and want to be asked for at once.
+        is_rested = polling.polled_at is None or now - polling.polled_at >= WANTED
+        if server.key in self._polled or not (is_time and is_affordable and is_rested):
+            return
+        if not polling.is_free(now):
             return
         errand = self._errand(server, rhythm, now)
         if errand:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# While it has none that are open, and while it has some or somebody waits for it.
+from callback_service.domain.freshness import WANTED
+
+# While it has none that are open, and while it has some.
 IDLE = timedelta(seconds=1)
 BUSY = timedelta(seconds=0.2)
 # Workers that were started together, and servers that were registered together, part.
@@ -29,5 +31,6 @@ class Rhythm:
     def is_time(self, now: datetime, total_cost: timedelta, *, is_wanted: bool) -> bool:
         if self.looked_at is None:
             return True
-        wait = BUSY if is_wanted else self.wait
+        # Nothing is due any sooner, however much it is wanted.
+        wait = WANTED if is_wanted else self.wait
         return now - self.looked_at >= max(wait, ONE * self.cost, ALL * total_cost)
