@@ -14,7 +14,7 @@ CONFIRM_AFTER = SETTLING
 # A task is asked for after a part of the time for which it has not changed, within bounds.
 PART = 0.1
 # While a client waits for it.
-WANTED = timedelta(seconds=0.4)
+WANTED = timedelta(seconds=0.3)
 # What was written so long before a poll began was there to be read.
 VISIBLE = timedelta(seconds=1)
 # After so long nobody asks any more whether a task ended as a callback told.
@@ -105,7 +105,10 @@ def due_at(task: Unsettled, server: Server, patience: Patience, now: datetime) -
     if server.tells is CallsBack.YES and task.heard_at:
         return max(task.heard_at, known or task.heard_at) + patience.silence
     if known is None:
-        return None
+        if task.seq == 0:
+            return None
+        # A callback told of it. Its server is in no hurry to say the same.
+        known = changed
     wait = min(max((now - changed) * PART, patience.fast), patience.slow)
     return known + (min(wait, WANTED) if server.polling.is_wanted(now) else wait)
 

@@ -93,9 +93,12 @@ class TestKnown:
 
 
 class TestDue:
-    def test_a_task_of_which_the_server_never_said_anything_is_due_at_once(self):
+    def test_a_task_of_which_nobody_said_anything_is_due_at_once(self):
         assert due(TASK.join("r1", START), 0) is None
-        assert due(told(), 0) is None
+
+    def test_one_that_only_a_callback_told_of_is_due_soon(self):
+        assert due(told(seconds=3), 3) == at(3) + PATIENCE.fast
+        assert due(told(seconds=3), 3, wanted(9)) == at(3) + WANTED
 
     def test_one_that_changed_just_now_is_looked_at_soon_again(self):
         assert due(read(seconds=0), 0) == at(1)
@@ -143,7 +146,7 @@ class TestDue:
     )
     def test_that_it_calls_back_is_learnt_unless_an_operator_says_it(self, said, learnt, trusted):
         server = replace(SERVER, calls_back=said, polling=Polling(learnt=learnt))
-        assert (due(told(), 10, server) is not None) == trusted
+        assert (due(told(), 10, server) == START + PATIENCE.silence) == trusted
 
     @pytest.mark.parametrize("state", sorted(FINAL))
     @pytest.mark.parametrize("server", [SERVER, TELLER, covered(3600), wanted(9999)])

@@ -217,11 +217,20 @@ class TestLost:
 
     def test_where_callers_show_their_own_credentials_404_says_nothing(self, service):
         """Ours may not see their tasks."""
-        service.servers.save(replace(service.server, access=Access.PASS))
+        service.tes.credentials = {"ours": "Bearer ours"}
+        passing = replace(service.server, access=Access.PASS, credentials="ours")
+        service.servers.save(passing)
         service.follow("of-another", service.submit())
         service.pass_time(600)
         assert service.task("of-another").missing_at is None
         assert service.task("of-another").seq == 0
+        assert service.polling.error is None
+
+    def test_where_we_have_no_credentials_for_them_nobody_asks(self, service):
+        service.servers.save(replace(service.server, access=Access.PASS))
+        service.submit_and_follow(3)
+        service.pass_time(60)
+        assert service.asked() == []
 
 
 class TestWays:
@@ -393,7 +402,7 @@ class TestBudget:
     def test_it_is_kept_whatever_is_wanted(self, profile, lists, workers):
         budget = Budget(1.0, 10)
         service = service_on(profile, terms=Terms(TAG, budget))
-        service.core.make(5000, 0, service.clock.now())
+        service.core.make(1000, 0, service.clock.now())
         service.submit_and_follow(50, "QUEUED 20, RUNNING 40, COMPLETE")
         service.submit_and_follow(20, "QUEUED 30, RUNNING 70, COMPLETE", tagged=False)
         if not lists:
@@ -592,7 +601,7 @@ class TestCallingBack:
     def told(self, service, number: int = 30) -> None:
         """A server that calls back, and what was learnt of it."""
         for _ in range(number):
-            task_id = service.submit("RUNNING 2, COMPLETE")
+            task_id = service.submit("RUNNING 2.1, COMPLETE")
             _, keys = service.follow(task_id)
             service.call_back(keys, task_id, RUNNING)
             service.pass_time(2)

@@ -8,10 +8,11 @@ from callback_service.domain.errors import Unavailable
 from callback_service.domain.run import LEASE, Rewind, RunStatus
 from callback_service.domain.sink import NoSink
 from callback_service.domain.states import State
-from callback_service.relay.sweep import ENDED_AT_ONCE, PAGE, Tick
+from callback_service.relay.ports import Outcome
+from callback_service.relay.sweep import BRIEFLY, ENDED_AT_ONCE, PAGE, Brief, Tick
 from tests.fakes.clock import FakeClock
 from tests.fakes.fuse import Crashed, Fuse
-from tests.fakes.store import FakeTicks
+from tests.fakes.store import FakeFingerprints, FakeOutcomes, FakeTicks
 from tests.relay.small_service import OWNER, SmallService, key
 
 QUEUED, RUNNING, COMPLETE = State.QUEUED, State.RUNNING, State.COMPLETE
@@ -224,3 +225,16 @@ class TestTick:
         clock.advance(1)
         tick.offer()
         assert len(worked) == 2
+
+
+def test_refusals_and_outcomes_are_forgotten_when_nobody_needs_them():
+    clock, fingerprints, outcomes = FakeClock(), FakeFingerprints(), FakeOutcomes()
+    brief, then = Brief([fingerprints, outcomes], clock), clock.now()
+    fingerprints.deny("fp:me", "tesk", then)
+    outcomes.keep(Outcome("digest", 0, then, 502, b"", ""))
+    brief.forget()
+    assert fingerprints.denied_at("fp:me", "tesk") == then
+    clock.advance(BRIEFLY.total_seconds() + 1)
+    brief.forget()
+    assert fingerprints.denied_at("fp:me", "tesk") is None
+    assert outcomes.take("digest", 1, then) is None
