@@ -1,9 +1,10 @@
 """What happens by the clock: rings that were lost, runs that are over, records that are old."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from callback_service.relay.ports import Clock, DeliveryLog, Doorbell, Runs, Tasks, Ticks
 
@@ -12,6 +13,8 @@ log = logging.getLogger(__name__)
 SWEEP_EVERY = timedelta(seconds=1)
 EXPIRE_EVERY = timedelta(seconds=10)
 FORGET_EVERY = timedelta(minutes=10)
+# Longer than anybody may set (`gateway.accepted_for`).
+BRIEFLY = timedelta(days=2)
 ENDED_AT_ONCE = 100
 # Tasks that owe something and are looked at in one sweep.
 PAGE = 500
@@ -88,6 +91,23 @@ class Expirer:
         now = self._clock.now()
         self._log.forget(now - self._retention.deliveries)
         self._tasks.forget(now - self._retention.tasks)
+
+
+class Forgetful(Protocol):
+    def forget(self, before: datetime) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Records that nobody needs for longer than a day."""
+
+    kept: Sequence[Forgetful]
+    clock: Clock
+
+    def forget(self) -> None:
+        before = self.clock.now() - BRIEFLY
+        for records in self.kept:
+            records.forget(before)
 
 
 class Tick:

@@ -1,0 +1,24 @@
+"""The composition root: the only package that names every class.
+
+Nothing here connects: the database and the broker are reached when they are first needed.
+"""
+
+from callback_service.wiring.configured import Configured, check_access, database_address, load
+from callback_service.wiring.intake import Intake
+from callback_service.wiring.prepare import DefaultServer, prepare
+from callback_service.wiring.stores import Stores, celery_of, stores
+from callback_service.wiring.telling import Telling
+
+__all__ = [
+    "Configured",
+    "DefaultServer",
+    "Intake",
+    "Stores",
+    "Telling",
+    "celery_of",
+    "check_access",
+    "database_address",
+    "load",
+    "prepare",
+    "stores",
+]
