@@ -122,7 +122,7 @@ def is_fresh(task: Task, server: Server, patience: Patience, now: datetime) -> b
     outline = outlined(task)
     known = known_at(outline, server)
     # Where nobody asks but clients, they may not wait for each other's answers to grow old.
-    fresh = patience.fresh if server.is_polled else min(patience.fresh, WANTED)
+    fresh = patience.fresh if server.is_ours_to_ask else min(patience.fresh, WANTED)
     if known is not None and now - known <= fresh:
         return True
     tells = server.tells is CallsBack.YES and task.heard_at is not None

@@ -41,8 +41,10 @@ class Server:
     polling: Polling = field(default_factory=Polling)
 
     @property
-    def is_polled(self) -> bool:
-        """Whether the service may see tasks there; where callers show their own, it may not."""
+    def is_ours_to_ask(self) -> bool:
+        """Whether the service may surely see the tasks there, as it may not where callers show
+        credentials of their own and it has none.
+        """
         return self.access is not Access.PASS or self.credentials is not None
 
     @property

@@ -67,8 +67,7 @@ class Reconciler:
             is_wanted = any(server.polling.is_wanted(now) for server in servers)
             self._pause = LOOK_OFTEN if is_wanted else LOOK_EVERY
             for server in servers:
-                if server.is_polled:
-                    self._look_at(server)
+                self._look_at(server)
         except Unavailable:
             self._rests_until = self._means.clock.now() + REST
             raise
