@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from callback_service.domain.errors import ServerFailed
+from callback_service.domain.errors import InvalidInput, ServerFailed
 from callback_service.domain.polling import CallsBack
 from callback_service.domain.run import RunStatus
-from callback_service.domain.server import DEFAULT_SERVER
+from callback_service.domain.server import DEFAULT_SERVER, Server
 from callback_service.domain.states import State
+from callback_service.domain.task import TaskKey
 from callback_service.relay.gateway.announced import LIFE, Announced
 from callback_service.relay.gateway.listener import LOOKED_UP_FOR
 from callback_service.relay.ports import Reply
@@ -144,3 +145,38 @@ def test_nothing_of_it_without_an_address_of_ours(service):
     listener.own_url = None
     assert listener.url_for(service.visit()) is None
     assert service.visit().server.key == DEFAULT_SERVER
+
+
+class TestOwnCallbackUrl:
+    """A callback URL of this service names its run, whoever's it is: whoever has it may."""
+
+    def url_of(self, service, **wanted):
+        run_id, keys = service.register(**wanted)
+        return run_id, f"{OWN_URL}callbacks/{keys.token}"
+
+    def test_the_task_joins_the_run_and_nothing_is_posted_to_ourselves(self, service):
+        run_id, url = self.url_of(service)
+        task_id = service.submitted(callback_url=url)
+        assert service.task(task_id).runs == (run_id,)
+
+    def test_also_where_callers_are_known_by_other_credentials(self, service):
+        run_id, url = self.url_of(service)
+        answer = service.submit(visit=service.visit(owner="fp:somebody"), callback_url=url)
+        assert answer.headers["X-Callback-Registered"] == "true"
+        (task,) = service.core.tasks()
+        assert service.task(task.id).runs == (run_id,)
+        assert service.task(task.id).is_tagged
+        theirs = TaskKey("fp:somebody", DEFAULT_SERVER, task.id)
+        assert service.tasks.load([theirs])[theirs].runs == ()
+
+    @pytest.mark.parametrize("token", ["", "r1.x", "../healthz"])
+    def test_one_that_no_run_has_is_refused_before_anything_is_submitted(self, service, token):
+        with pytest.raises(InvalidInput, match="no run has it"):
+            service.submit(callback_url=f"{OWN_URL}callbacks/{token}")
+        assert service.asked == []
+
+    def test_one_of_a_run_on_another_server_too(self, service):
+        service.servers.add(Server("other", "http://other:8000", service.clock.now()))
+        _, url = self.url_of(service, server="other")
+        with pytest.raises(InvalidInput, match="a run of server 'other'"):
+            service.submit(callback_url=url)

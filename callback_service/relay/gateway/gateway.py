@@ -93,7 +93,9 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
         fingerprinter=fingerprinter,
         submitter=Submitter(
             forwarder=forwarder,
-            followers=Followers(ground.runs, ground.registrar, ground.policy, breaker, clock),
+            followers=Followers(
+                ground.runs, ground.registrar, ground.policy, breaker, clock, terms.own_url
+            ),
             listener=Listener(ground.runs, fingerprinter, announced, breaker, clock, terms.own_url),
             repeats=Repeats(ground.outcomes, breaker, clock),
             wanting=wanting,

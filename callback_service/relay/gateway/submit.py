@@ -9,7 +9,7 @@ from callback_service.domain.errors import ServerFailed, Unavailable
 from callback_service.domain.run import Run
 from callback_service.domain.sink import is_quiet
 from callback_service.domain.states import Source, State
-from callback_service.domain.task import Task
+from callback_service.domain.task import Task, TaskKey
 from callback_service.domain.tes import Tag
 from callback_service.domain.tes_submission import Submission
 from callback_service.relay.gateway.acceptance import accepted
@@ -114,8 +114,11 @@ class Submitter:
             return False
         try:
             runs = list(self.followers.grant(visit, wish))
-            step = self._step(visit, submission, task_id, runs, asked_at)
-            changes = self.breaker.call(self.recorder.record, [step])
+            # A run that is named by its callback URL may be another owner's, who has the task too.
+            owners = {visit.owner, *(run.owner for run in runs)}
+            keys = [TaskKey(owner, visit.server.key, task_id) for owner in owners]
+            steps = [self._step(visit, submission, key, runs, asked_at) for key in keys]
+            changes = self.breaker.call(self.recorder.record, steps)
             self.breaker.call(check_joins, self.runs, self.tasks, changes)
         except Unavailable:
             # The task runs all the same; who asks for it is answered by its server.
@@ -126,7 +129,7 @@ class Submitter:
         self,
         visit: Visit,
         submission: Submission,
-        task_id: str,
+        key: TaskKey,
         runs: Sequence[Run],
         asked_at: datetime | None,
     ) -> Step:
@@ -137,10 +140,12 @@ class Submitter:
             if submission.takes_tags:
                 known = known.tag()
             for run in runs:
-                known = known.join(run.id, now, quiet=is_quiet(run.sink))
-            return accepted(known, asked_at) if visit.shows_own and asked_at else known
+                if run.owner == key.owner:
+                    known = known.join(run.id, now, quiet=is_quiet(run.sink))
+            is_accepted = visit.shows_own and key.owner == visit.owner and asked_at
+            return accepted(known, asked_at) if is_accepted and asked_at else known
 
-        return Step(visit.key(task_id), decide)
+        return Step(key, decide)
 
 
 def _word(truth: bool) -> str:  # noqa: FBT001  it is what it is about
