@@ -10,7 +10,15 @@ from callback_service.adapters.clock import SystemClock
 from callback_service.config.settings import DeliverySettings, Settings
 from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.worker import DeliveryLoop
-from tests.fakes.store import FakeDeliveryLog, FakeRuns, FakeServers, FakeTasks, FakeTicks
+from tests.fakes.store import (
+    FakeDeliveryLog,
+    FakeFingerprints,
+    FakeOutcomes,
+    FakeRuns,
+    FakeServers,
+    FakeTasks,
+    FakeTicks,
+)
 
 LONG = 30.0
 
@@ -26,6 +34,8 @@ def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
         runs=runs,
         tasks=FakeTasks(),
         servers=FakeServers(),
+        fingerprints=FakeFingerprints(),
+        outcomes=FakeOutcomes(),
         delivery_log=FakeDeliveryLog(),
         ticks=FakeTicks(),
     )
