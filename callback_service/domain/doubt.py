@@ -23,7 +23,8 @@ def _takes_back_an_end(task: Task, state: State, now: datetime) -> bool:
 
 
 def _has_hardly_begun(task: Task, state: State, now: datetime) -> bool:
-    began_at = task.history[0].at if task.history else task.updated_at
+    # Of a task that only ever was SYSTEM_ERROR nothing is known but when it was heard of.
+    began_at = task.history[0].at if task.history else task.updated_at or task.heard_at
     is_new = began_at is None or _is_within(now, began_at, STARTING)
     return state is State.SYSTEM_ERROR and not task.state.is_final and is_new
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from callback_service.domain.doubt import SETTLING
 from callback_service.domain.polling import CallsBack
 from callback_service.domain.server import Server
-from callback_service.domain.states import State
+from callback_service.domain.states import Source, State
 from callback_service.domain.task import MISSING_FOR, Task, TaskKey
 
 # A callback that told of an end is believed at once, and looked up when the server has settled.
@@ -125,5 +125,14 @@ def is_fresh(task: Task, server: Server, patience: Patience, now: datetime) -> b
     fresh = patience.fresh if server.is_ours_to_ask else min(patience.fresh, WANTED)
     if known is not None and now - known <= fresh:
         return True
-    tells = server.tells is CallsBack.YES and task.heard_at is not None
-    return tells and now - (task.heard_at or now) <= patience.silence
+    if server.tells is not CallsBack.YES or task.heard_at is None or not _is_told_of(task):
+        return False
+    return now - task.heard_at <= patience.silence
+
+
+def _is_told_of(task: Task) -> bool:
+    """Whether its server can have been given a URL to call, or has called.
+
+    A task that was submitted elsewhere is heard of by asking, and never by a callback.
+    """
+    return task.is_tagged or any(update.source is Source.CALLBACK for update in task.history)

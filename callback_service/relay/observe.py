@@ -17,14 +17,12 @@ class Sighting:
 
     `seq` is what was known before the server was asked: if the task has moved since, by a
     callback that was faster, the answer is older than what is known and says nothing.
-    `is_accepted`: the server said so to its owner, on credentials of the owner's own.
     """
 
     key: TaskKey
     state: State | None
     seq: int
     source: Source = Source.POLL
-    is_accepted: bool = False
 
 
 class Observer:
@@ -45,9 +43,7 @@ class Observer:
 
 def _decision(sighting: Sighting, clock: Clock) -> Callable[[Task], Task]:
     def decide(task: Task) -> Task:
-        now = clock.now()
-        seen = task.accept(now) if sighting.is_accepted else task
-        return _believed(seen, sighting, now) if task.seq == sighting.seq else seen
+        return _believed(task, sighting, clock.now()) if task.seq == sighting.seq else task
 
     return decide
 
@@ -56,5 +52,6 @@ def _believed(task: Task, sighting: Sighting, now: datetime) -> Task:
     if sighting.state is None:
         return task.miss(now)
     if is_doubtful(task, sighting.state, now):
-        return task
+        # When it was first heard of is put down: else it would be new for ever, and doubted.
+        return task if task.heard_at else task.hear(State.UNKNOWN, sighting.source, now)
     return task.hear(sighting.state, sighting.source, now)

@@ -46,3 +46,9 @@ def test_that_holds_for_tasks_of_which_nothing_was_told_too():
     joined = Task(KEY).join("r1", START)
     assert is_doubtful(joined, State.SYSTEM_ERROR, START)
     assert not is_doubtful(joined, State.SYSTEM_ERROR, START + STARTING)
+
+
+def test_a_task_that_only_ever_was_in_error_is_believed_when_it_was_heard_of_for_long_enough():
+    heard = Task(KEY).hear(State.UNKNOWN, Source.GATEWAY, START)
+    assert is_doubtful(heard, State.SYSTEM_ERROR, START + STARTING - A_MOMENT)
+    assert not is_doubtful(heard, State.SYSTEM_ERROR, START + STARTING)

@@ -84,6 +84,40 @@ def test_a_server_that_calls_back_is_not_asked_while_it_tells(service):
     assert asked_for(service, task_id) == 1
 
 
+def test_but_for_a_task_that_was_submitted_elsewhere_it_has_nobody_to_call(service):
+    service.servers.save(replace(service.server, calls_back=CallsBack.YES))
+    service.clock.advance(1)
+    task_id = _submitted_elsewhere(service)
+    assert service.state(task_id) == "QUEUED"
+    service.clock.advance(20)
+    assert service.state(task_id) == "COMPLETE"
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_an_error_of_the_system_is_believed_when_it_lasts(service, is_ours):
+    in_error = {"tes-sim": "SYSTEM_ERROR"}
+    task_id = (
+        service.submitted(tags=in_error) if is_ours else _submitted_elsewhere(service, in_error)
+    )
+    # Clients would take UNKNOWN for an end.
+    assert service.state(task_id) == "QUEUED"
+    service.clock.advance(4)
+    assert service.state(task_id) == "QUEUED"
+    service.clock.advance(2)
+    assert service.state(task_id) == "SYSTEM_ERROR"
+    assert service.task(task_id).is_settled
+
+
+def test_and_polls_believe_it_too(service):
+    run_id, _ = service.register()
+    task_id = service.submitted(run_id=run_id, tags={"tes-sim": "SYSTEM_ERROR"})
+    service.poll(task_id)
+    assert service.task(task_id).state is State.UNKNOWN
+    service.clock.advance(6)
+    service.poll(task_id)
+    assert service.task(task_id).state is State.SYSTEM_ERROR
+
+
 def test_an_end_is_told_for_ever(service):
     task_id = service.submitted()
     service.clock.advance(60)
@@ -94,17 +128,18 @@ def test_an_end_is_told_for_ever(service):
 
 
 def test_a_task_that_nobody_submitted_here_becomes_known_by_a_look(service):
-    task_id = json.loads(
-        service.core.answer("POST", "/v1/tasks", (), _body(), now=service.clock.now()).body
-    )["id"]
+    task_id = _submitted_elsewhere(service)
     assert service.state(task_id) == "QUEUED"
     assert service.task(task_id).history[0].source is Source.GATEWAY
     assert service.state(task_id) == "QUEUED"
     assert asked_for(service, task_id) == 1
 
 
-def _body() -> bytes:
-    return b'{"executors": [{"image": "a", "command": ["sleep", "10"]}]}'
+def _submitted_elsewhere(service: GatewayService, tags: dict[str, str] | None = None) -> str:
+    executors = [{"image": "a", "command": ["sleep", "10"]}]
+    body = json.dumps({"executors": executors, "tags": tags or {}}).encode()
+    answer = service.core.answer("POST", "/v1/tasks", (), body, now=service.clock.now())
+    return json.loads(answer.body)["id"]
 
 
 @pytest.mark.parametrize("view", ["BASIC", "FULL"])

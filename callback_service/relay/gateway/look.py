@@ -120,7 +120,7 @@ class Looker:
         state = self._record(look, task, known, asked_at)
         if look.manner.is_minimal:
             self._want(look.visit, state)
-            task = {**task, "state": state or task.get("state")}
+            task = {**task, "state": _worded(state, task)}
         return _Told(answer_of(look.manner.of_task(task), reply.status), state)
 
     def _record(
@@ -165,6 +165,14 @@ class Looker:
 def _told(look: Look, state: State) -> _Told:
     shown = tes.minimal(look.named.task_id, state, look.manner.variant)
     return _Told(answer_of(shown), state)
+
+
+def _worded(state: State | None, task: Json) -> str | None:
+    if state is State.UNKNOWN and tes.seen(task).state is not state:
+        # The server said what is doubted, and nothing else is known. py-tes stops to wait for a
+        # task in a state that it does not take for one under way.
+        return State.QUEUED
+    return state or task.get("state")
 
 
 def _acceptances(visit: Visit, known: Task, asked_at: datetime) -> list[Step]:
