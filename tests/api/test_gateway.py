@@ -376,6 +376,23 @@ def test_a_token_of_ours_is_not_passed_on(make, headers):
     assert gateway.requests == 0
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"Bearer theirs,Bearer {TOKENS['user']}",
+        f"Bearer theirs {TOKENS['user']}",
+        f"{basic('me', 'secret')['Authorization']},Bearer {TOKENS['user']}",
+    ],
+    ids=range(3),
+)
+def test_nor_is_one_that_stands_behind_another_as_of_two_headers(make, header):
+    gateway = make(access="pass", token="theirs")
+    headers = {"Authorization": header}
+    answer = gateway.call("POST", "/tasks", TASK, token=None, headers=headers)
+    assert_problem(answer, 400, "must show one token")
+    assert gateway.requests == 0
+
+
 def test_credentials_are_in_no_document_and_in_no_log(make, service, caplog):
     caplog.set_level(logging.DEBUG)
     gateway = make(access="pass", token="the-callers-secret")

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import re
 from collections.abc import Callable
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
@@ -21,6 +22,9 @@ R = TypeVar("R")
 
 # What clients send that have no credentials: py-tes shows Python's `None` for both.
 _NOBODY = {("None", "None"), ("", "")}
+# Of these schemes it is known what they show: one token (RFC 6750, RFC 7617).
+_SCHEME_OF_ONE = re.compile(r"(?:basic|bearer)\s", re.IGNORECASE)
+_ONE_TOKEN = re.compile(r"\S+\s+[A-Za-z0-9._~+/-]+=*")
 
 
 class Shown(NamedTuple):
@@ -77,6 +81,9 @@ def _by_token(_server: Server, shown: Shown, role: Role | None) -> Owner:
 def _by_own_credentials(server: Server, shown: Shown, _role: Role | None) -> Owner:
     if not shown.header:
         return Owner(ANONYMOUS)
+    if _SCHEME_OF_ONE.match(shown.header) and not _ONE_TOKEN.fullmatch(shown.header):
+        # Two headers of that name come as one, and the other one may hold a token of ours.
+        raise InvalidInput("Authorization", "must show one token, and nothing besides")
     if any(map(_gatekeeper().may_know, shown.secrets)):
         raise Forbidden(
             "this is a token of this service, and the TES server must not see it: "
