@@ -15,8 +15,9 @@ from callback_service.adapters import open_files
 from callback_service.app import build_app
 from callback_service.domain.errors import ConfigError
 
-# Seconds that requests get to end at a stop; long polls are cut short then.
-GRACE = 5
+# Seconds that requests get to end at a stop; long polls are cut short then. More than a TES server
+# gets to answer: a task whose submission is cut short is submitted again by py-tes.
+GRACE = 10
 # Bytes: a cursor may be as long as common proxies let a URL be.
 LONGEST_LINE = 8190
 # Clients at once per process: most of them wait, and a waiting one costs a greenlet.

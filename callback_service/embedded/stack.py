@@ -134,7 +134,8 @@ def _api(
     options: Options, folder: DataFolder, programs: Programs, environ: Mapping[str, str]
 ) -> Command:
     address = ("--host", options.host, "--port", str(options.port))
-    return Command("API", (*programs.api, *address), folder.log("api"), environ, stage=1, grace=8)
+    # A little longer than the API gives to what it was asked.
+    return Command("API", (*programs.api, *address), folder.log("api"), environ, stage=1, grace=13)
 
 
 def _workers(

@@ -12,7 +12,7 @@ from tests.e2e.system import call_back, new_task
 from tests.e2e.waiting import Waiting, until_asked
 
 # What gunicorn gives to what is under way, and some more for a busy machine.
-API_GRACE = 5 + 5
+API_GRACE = 10 + 5
 
 
 @pytest.fixture(scope="module")
