@@ -86,7 +86,7 @@ class DeliveryLoop:
 
     async def _deliver(self, executor: Executor) -> None:
         telling = Telling(self._stores, self._settings, executor)
-        await telling.sender.open()
+        await telling.sinks.open()
         # Threads of its own: when deliveries queue for a slow database, their leases must be
         # renewed all the same, or another worker takes the runs over and doubles the load.
         with ThreadPoolExecutor(3 + len(telling.ticks)) as own:
@@ -105,7 +105,7 @@ class DeliveryLoop:
             )
             clockwork.cancel()
             await asyncio.gather(clockwork, return_exceptions=True)
-        await telling.sender.close()
+        await telling.sinks.close()
         telling.tes_servers.close()
 
 

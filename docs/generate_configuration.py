@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from callback_service.config import ENVIRONMENT
+from callback_service.config.cwl_wes_settings import TargetSettings
 from callback_service.config.server_settings import CredentialsSettings, StoredCredentials
 from callback_service.config.settings import ApiTokenSettings, Settings
 
@@ -28,6 +29,7 @@ _WORDS = {
     float: "number",
     Path: "path",
 }
+_CREDENTIALS = "[credentials](#credentials) by name"
 _BOUNDS = {"gt": "over {}", "ge": "from {}", "le": "to {}", "lt": "under {}"}
 
 
@@ -51,6 +53,7 @@ def _reference() -> Iterator[str]:
     yield "\nIn the file that `servers.credentials_file` names, also:\n"
     own = StoredCredentials.model_fields.keys() - CredentialsSettings.model_fields.keys()
     yield from _table("", {name: StoredCredentials.model_fields[name] for name in sorted(own)})
+    yield from _entry("A target", TargetSettings)
     yield ""
 
 
@@ -93,7 +96,8 @@ def _kind(annotation: Any) -> str:
     if all(isinstance(one, str) for one in options) and options:
         return ", ".join(f"`{one}`" for one in options)
     if get_origin(annotation) is dict:
-        return "[credentials](#credentials) by name"
+        inner = options[-1]
+        return "[targets](#a-target) by name" if inner is TargetSettings else _CREDENTIALS
     if get_origin(annotation) is tuple:
         (inner,) = options
         return "list of tokens" if inner is ApiTokenSettings else "list of texts"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from callback_service.config.cwl_wes_settings import CwlWesSettings
 from callback_service.config.section import Section
 from callback_service.config.server_settings import GatewaySettings, ServersSettings
 
@@ -147,3 +148,4 @@ class Settings(Section):
     retention: RetentionSettings = RetentionSettings()
     servers: ServersSettings = ServersSettings()
     gateway: GatewaySettings = GatewaySettings()
+    cwl_wes: CwlWesSettings = CwlWesSettings()

@@ -1,7 +1,7 @@
 """Where a run's updates go. To add a sink, begin here (see CONTRIBUTING.md)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -62,12 +62,53 @@ class HttpSink:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Sink = NoSink | HttpSink
+@dataclass(frozen=True, slots=True)
+class CwlWesSink:
+    """A run of cwl-WES, in a database that the operator has configured under a name."""
+
+    target: str
+    wes_run_id: str
+
+
+Sink = NoSink | HttpSink | CwlWesSink
 
 
 def is_quiet(sink: Sink) -> bool:
     """Whether nothing is ever pushed to it."""
     return isinstance(sink, NoSink)
+
+
+def takes_batches(sink: Sink) -> bool:
+    """Whether it is told many updates at once."""
+    return not isinstance(sink, HttpSink) or sink.format is Format.BATCH
+
+
+def place_of(sink: Sink) -> str:
+    """Where deliveries to it go: what is slow there is slow for all who go there."""
+    if isinstance(sink, HttpSink):
+        return urlsplit(sink.url).netloc
+    return f"cwl-wes {sink.target}" if isinstance(sink, CwlWesSink) else ""
+
+
+def check_sink(sink: Sink, policy: AddressPolicy, targets: Collection[str]) -> None:
+    """Raise `InvalidInput` naming the field for which it may not be registered.
+
+    `targets` are the names of the configured databases of cwl-WES.
+    """
+    if isinstance(sink, HttpSink):
+        check_http_sink(sink, policy)
+    if isinstance(sink, CwlWesSink):
+        _check_target(sink.target, targets)
+
+
+def _check_target(target: str, targets: Collection[str]) -> None:
+    if target in targets:
+        return
+    known = ", ".join(sorted(targets)) or "none"
+    raise InvalidInput(
+        "sink.target",
+        f"no target {target!r} is configured in `custom.cwl_wes.targets`; there is {known}",
+    )
 
 
 def check_http_sink(sink: HttpSink, policy: AddressPolicy) -> HttpSink:

@@ -7,7 +7,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from callback_service.domain.delivery import (
     Answer,
@@ -22,7 +21,7 @@ from callback_service.domain.delivery import (
     webhook_id,
 )
 from callback_service.domain.run import LEASE, Lease, Run
-from callback_service.domain.sink import Format, HttpSink, is_quiet
+from callback_service.domain.sink import is_quiet, place_of, takes_batches
 from callback_service.domain.task import TaskKey
 from callback_service.relay.lanes import Lanes
 from callback_service.relay.ports import Clock, DeliveryLog, Ending, Runs, Sender, Tasks
@@ -92,7 +91,7 @@ class Deliverer:
         run = await self._call(self._find_waiting, run_id)
         if run is None:
             return False
-        async with self.lanes.take(_host(run)) as had_to_wait:
+        async with self.lanes.take(place_of(run.sink)) as had_to_wait:
             if had_to_wait:
                 run = await self._call(self._find_waiting, run_id)
             return run is not None and await self._tell_if_free(run)
@@ -213,7 +212,7 @@ class Deliverer:
         return [item for task in tasks for item in items_of(task, run.id)]
 
     def _limit(self, run: Run) -> int:
-        return BATCH_TASKS if _takes_batches(run) else SINGLE_TASKS
+        return BATCH_TASKS if takes_batches(run.sink) else SINGLE_TASKS
 
     def _carry_out_rewind(self, run: Run) -> None:
         if run.rewind:
@@ -252,16 +251,8 @@ def _wanted(run: Run) -> tuple[object, ...]:
     return run.status, run.sink, run.secrets
 
 
-def _host(run: Run) -> str:
-    return urlsplit(run.sink.url).netloc if isinstance(run.sink, HttpSink) else ""
-
-
-def _takes_batches(run: Run) -> bool:
-    return not isinstance(run.sink, HttpSink) or run.sink.format is Format.BATCH
-
-
 def _parts(run: Run, batch: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    if _takes_batches(run):
+    if takes_batches(run.sink):
         yield batch
         return
     for item in batch:

@@ -1,6 +1,6 @@
 """Runs come, change and go."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from callback_service.domain.capability import (
 from callback_service.domain.errors import Conflict, Unavailable, Unknown
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Rewind, Run, RunStatus
-from callback_service.domain.sink import HttpSink, NoSink, Sink, check_http_sink, is_quiet
+from callback_service.domain.sink import NoSink, Sink, check_sink, is_quiet
 from callback_service.domain.task import TaskKey
 from callback_service.relay.ports import Clock, Doorbell, Runs, Tasks
 from callback_service.relay.quiet import check_joins, let_owe
@@ -68,10 +68,12 @@ class Registrar:
     doorbell: Doorbell
     clock: Clock
     policy: AddressPolicy
+    # The names of the databases of cwl-WES that sinks may be in.
+    targets: Collection[str] = ()
 
     def register(self, owner: str, wanted: Registration) -> tuple[Run, Keys]:
         """Raises `InvalidInput` naming the field that cannot be taken."""
-        self._check_sink(wanted.sink)
+        check_sink(wanted.sink, self.policy, self.targets)
         server = self.servers.resolve(wanted.server)
         now, run_id = self.clock.now(), new_run_id()
         keys = Keys(new_callback_token(run_id), new_secret())
@@ -121,8 +123,8 @@ class Registrar:
         """Set fields of the run (`name`, `tags`, `sink`, `retry`), or its end from now on."""
         run = self.find(owner, run_id)
         sink = fields.get("sink")
-        if isinstance(sink, HttpSink):
-            self._check_sink(sink)
+        if isinstance(sink, Sink):
+            check_sink(sink, self.policy, self.targets)
         changes = dict(fields)
         if lifetime is not None:
             changes["expires_at"] = self.clock.now() + lifetime
@@ -193,10 +195,6 @@ class Registrar:
         except Unavailable:
             # It is ended for its owner and for senders; the next expiry tick tidies up.
             return
-
-    def _check_sink(self, sink: Sink) -> None:
-        if isinstance(sink, HttpSink):
-            check_http_sink(sink, self.policy)
 
     def _task_keys(self, run: Run, tasks: Iterable[NamedTask]) -> list[TaskKey]:
         servers: dict[str | None, str] = {None: run.server}

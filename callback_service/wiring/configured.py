@@ -1,6 +1,7 @@
 """The configuration as it was found, and whether it can be used."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pymongo.uri_parser import parse_uri
 
 from callback_service import config
 from callback_service.adapters import celery_doorbell
+from callback_service.config import targets
 from callback_service.config.settings import Settings
 from callback_service.domain.errors import ConfigError
 from callback_service.faults import Faults
@@ -39,6 +41,7 @@ def load() -> Configured:
         foca = _read_foca(files)
     with faults.noted():
         settings = config.read_settings(sections, environ)
+        _check_targets(settings, environ)
     with faults.noted():
         _check_database_uri()
     with faults.noted():
@@ -63,6 +66,20 @@ def _check_database_uri() -> None:
             parse_uri(uri)
     except (PyMongoError, ValueError) as error:
         raise ConfigError(f"MONGO_URI: {error}") from None
+
+
+def _check_targets(settings: Settings, environ: Mapping[str, str]) -> None:
+    faults = Faults()
+    for name, target in targets.resolved(settings.cwl_wes.targets, environ).items():
+        try:
+            parse_uri(target.uri)
+        except (PyMongoError, ValueError):
+            # What is wrong with it may be told with pieces of its password.
+            faults.note(
+                f"custom.cwl_wes.targets.{name}: its URI is none of MongoDB; "
+                "it looks like mongodb://USER:PASSWORD@HOST:PORT/"
+            )
+    faults.raise_any()
 
 
 def database_address(configured: Configured) -> str:

@@ -40,7 +40,14 @@ class Intake:
         self.receiver = Receiver(stores.runs, stores.tasks, recorder, clock)
         self.servers = server_registry(stores, settings)
         self.registrar = Registrar(
-            stores.runs, stores.tasks, self.servers, recorder, doorbell, clock, policy
+            stores.runs,
+            stores.tasks,
+            self.servers,
+            recorder,
+            doorbell,
+            clock,
+            policy,
+            settings.cwl_wes.targets.keys(),
         )
         self.reader = Reader(stores.tasks, stores.runs, watch, clock, retention)
         self.gateway = gateway_of(stores, self.registrar, recorder, watch, settings)

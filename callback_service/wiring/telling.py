@@ -9,12 +9,10 @@ from concurrent.futures import Executor
 from datetime import timedelta
 
 from callback_service.adapters.clock import SystemClock
-from callback_service.adapters.http_sink.sender import HttpSender
 from callback_service.adapters.tes_server import (
     HttpTesServers,
 )
 from callback_service.config.settings import Settings
-from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.polling import Budget
 from callback_service.domain.tes import Tag
 from callback_service.relay.deliver import Deliverer
@@ -37,6 +35,7 @@ from callback_service.relay.sweep import (
     Tick,
 )
 from callback_service.relay.watch import Watch
+from callback_service.wiring.sinks import Sinks
 from callback_service.wiring.stores import Stores
 from callback_service.wiring.tes import patience, tes_servers
 
@@ -50,13 +49,9 @@ class Telling:
     def __init__(self, stores: Stores, settings: Settings, executor: Executor) -> None:
         clock = SystemClock()
         self.runs, self.clock = stores.runs, clock
-        self.sender = HttpSender(
-            AddressPolicy(settings.egress.allow),
-            connect_timeout=settings.delivery.connect_timeout,
-            total_timeout=settings.delivery.total_timeout,
-        )
+        self.sinks = Sinks(settings)
         lanes = Lanes(settings.delivery.concurrency, settings.delivery.per_host)
-        self.deliverer = _deliverer(stores, self.sender, clock, executor, lanes)
+        self.deliverer = _deliverer(stores, self.sinks.sender, clock, executor, lanes)
         self.dispatcher = Dispatcher(self.deliverer.deliver, asyncio.get_running_loop())
         self.tes_servers = tes_servers(settings)
         self.reconciler = _reconciler(stores, self.tes_servers, self.dispatcher, clock, settings)

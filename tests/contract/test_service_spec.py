@@ -412,8 +412,9 @@ def test_what_the_contract_does_not_know_is_refused(client: FlaskClient, path: s
     [
         {"nam": "my-run"},
         {"sink": {"url": "http://127.0.0.1:9000/"}},
-        {"sink": {"type": "none", "target": "x"}},
-        {"sink": {"type": "cwl-wes"}},
+        {"sink": {"type": "none", "targets": "x"}},
+        {"sink": {"type": "cwl-wes", "target": "x", "wes_run_id": "two words"}},
+        {"sink": {"type": "cwl-wes", "target": "mongodb://x", "wes_run_id": "ABC123"}},
         {"tasks": ["job-0012345"]},
         {"tasks": [{"id": "a"}] * 1001},
         {"tags": {"key": 1}},

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from callback_service import wiring
 from callback_service.config import ENVIRONMENT
 from callback_service.config.credentials import Credentials, resolved
+from callback_service.config.cwl_wes_settings import TargetSettings
 from callback_service.config.server_settings import StoredCredentials
 from callback_service.config.settings import Settings
 from callback_service.domain.capability import hash_token
@@ -89,8 +90,9 @@ def test_the_file_has_no_settings_besides() -> None:
 
 
 def test_an_entry_explains_itself_too() -> None:
-    for _, field in leaves(StoredCredentials):
-        assert field.description
+    for model in (StoredCredentials, TargetSettings):
+        for _, field in leaves(model):
+            assert field.description
 
 
 def load(folder: Path, text: str = "{}", **variables: str) -> Settings:

@@ -31,7 +31,7 @@ from callback_service.domain.polling import Polling
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Lease, Rewind, Run
 from callback_service.domain.server import Server
-from callback_service.domain.sink import HttpSink, NoSink
+from callback_service.domain.sink import CwlWesSink, HttpSink, NoSink
 from callback_service.domain.task import Task, TaskKey, Update
 from callback_service.relay.ports import Outcome
 
@@ -82,7 +82,9 @@ runs = st.builds(
     expires_at=times,
     name=texts,
     tags=tags,
-    sink=st.builds(NoSink) | st.builds(HttpSink, url=texts, headers=tags),
+    sink=st.builds(NoSink)
+    | st.builds(HttpSink, url=texts, headers=tags)
+    | st.builds(CwlWesSink, texts, texts),
     secrets=several,
     tokens=several,
     retry=st.builds(RetryPolicy, st.lists(seconds, max_size=4).map(tuple)),

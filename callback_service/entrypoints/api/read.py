@@ -9,11 +9,19 @@ from callback_service.domain.polling import CallsBack
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Rewind
 from callback_service.domain.server import Access
-from callback_service.domain.sink import Format, HttpSink, NoSink, Sink
+from callback_service.domain.sink import CwlWesSink, Format, HttpSink, NoSink, Sink
 from callback_service.entrypoints.api.reasons import A_TIME
 from callback_service.relay.register import NamedTask, Registration
 
-_HTTP_ONLY = ("url", "format", "headers")
+# The fields of a sink besides `type`, and the one type that has each.
+_TYPE_OF_FIELD = {
+    "url": "http",
+    "format": "http",
+    "headers": "http",
+    "target": "cwl-wes",
+    "wes_run_id": "cwl-wes",
+}
+_NEEDED = {"http": ("url",), "cwl-wes": ("target", "wes_run_id"), "none": ()}
 
 
 def read_registration(body: Mapping[str, Any]) -> Registration:
@@ -82,13 +90,17 @@ def _read_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_sink(sink: Mapping[str, Any]) -> Sink:
-    if sink["type"] == "none":
-        for name in _HTTP_ONLY:
-            if name in sink:
-                raise InvalidInput(f"sink.{name}", "belongs to a sink of type http")
+    wanted = sink["type"]
+    for name, one in _TYPE_OF_FIELD.items():
+        if name in sink and one != wanted:
+            raise InvalidInput(f"sink.{name}", f"belongs to a sink of type {one}")
+    for name in _NEEDED[wanted]:
+        if name not in sink:
+            raise InvalidInput(f"sink.{name}", "is missing")
+    if wanted == "none":
         return NoSink()
-    if "url" not in sink:
-        raise InvalidInput("sink.url", "is missing")
+    if wanted == "cwl-wes":
+        return CwlWesSink(sink["target"], sink["wes_run_id"])
     return HttpSink(sink["url"], Format(sink.get("format", "batch")), dict(sink.get("headers", {})))
 
 

@@ -8,7 +8,7 @@ from callback_service.domain.delivery import Attempt
 from callback_service.domain.polling import CallsBack, Polling
 from callback_service.domain.run import Run
 from callback_service.domain.server import Server
-from callback_service.domain.sink import HttpSink, Sink
+from callback_service.domain.sink import CwlWesSink, HttpSink, Sink
 from callback_service.domain.states import State
 from callback_service.domain.task import Task, TaskKey, Update
 from callback_service.domain.wording import rfc3339
@@ -115,6 +115,8 @@ def _shown_update(update: Update) -> dict[str, Any]:
 
 
 def _shown_sink(sink: Sink) -> dict[str, Any]:
+    if isinstance(sink, CwlWesSink):
+        return {"type": "cwl-wes", "target": sink.target, "wes_run_id": sink.wes_run_id}
     if not isinstance(sink, HttpSink):
         return {"type": "none"}
     return {

@@ -37,6 +37,14 @@ SinkUrl = Annotated[
     str | None,
     typer.Option("--sink", metavar="URL", help="Where updates are posted; else they are fetched."),
 ]
+CwlWes = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--sink-cwl-wes",
+        metavar="TARGET RUN",
+        help="The run of cwl-WES that updates are written to, and the name of its database.",
+    ),
+]
 SinkFormat = Annotated[Format, typer.Option("--format", help="What is posted.")]
 Headers = Annotated[
     list[str] | None,
@@ -71,6 +79,7 @@ def register(
     sink: SinkUrl = None,
     sink_format: SinkFormat = Format.BATCH,
     header: Headers = None,
+    sink_cwl_wes: CwlWes = None,
     server: ServerName = None,
     task: TaskIds = None,
     tasks_from: TaskFile = None,
@@ -81,7 +90,8 @@ def register(
 
     Example: callback-service runs register --name my-run --sink http://127.0.0.1:9000/
     """
-    wish: Json = {"sink": _sink(sink, sink_format, header), **_changes(name, tag, expires_in)}
+    where = _sink(sink, sink_format, header, sink_cwl_wes)
+    wish: Json = {"sink": where, **_changes(name, tag, expires_in)}
     if server:
         wish["server"] = server
     run = service.register_run(wish, _tasks(task, tasks_from, server))
@@ -253,6 +263,7 @@ def change(
     sink: SinkUrl = None,
     sink_format: SinkFormat = Format.BATCH,
     header: Headers = None,
+    sink_cwl_wes: CwlWes = None,
     no_sink: Annotated[bool, typer.Option("--no-sink", help="Updates are fetched.")] = False,
     expires_in: ExpiresIn = None,
     as_json: AsJson = False,
@@ -262,8 +273,8 @@ def change(
     Example: callback-service runs change r0123456789abcdef0123 --sink http://127.0.0.1:9001/
     """
     changes = _changes(name, tag, expires_in)
-    if sink or no_sink:
-        changes["sink"] = _sink(sink, sink_format, header)
+    if sink or sink_cwl_wes or no_sink:
+        changes["sink"] = _sink(sink, sink_format, header, sink_cwl_wes)
     if not changes:
         raise CommandFailed("Name something to be changed.", ExitCode.WRONG_USE)
     print_answer(service.patch(path_of("runs", run), changes), as_json)
@@ -364,10 +375,20 @@ def _changes(name: str | None, tag: list[str] | None, expires_in: int | None) ->
     return {key: value for key, value in named.items() if value is not None}
 
 
-def _sink(url: str | None, sink_format: Format, header: list[str] | None) -> Json:
+def _sink(
+    url: str | None,
+    sink_format: Format,
+    header: list[str] | None,
+    cwl_wes: tuple[str, str] | None,
+) -> Json:
     headers = _pairs(header, ":", "--header")
     if headers and not url:
         raise CommandFailed("--header is for a --sink.", ExitCode.WRONG_USE)
+    if url and cwl_wes:
+        raise CommandFailed("A run has one sink: --sink or --sink-cwl-wes.", ExitCode.WRONG_USE)
+    if cwl_wes:
+        target, wes_run_id = cwl_wes
+        return {"type": "cwl-wes", "target": target, "wes_run_id": wes_run_id}
     if not url:
         return {"type": "none"}
     sink = {"type": "http", "url": url, "format": sink_format}

@@ -46,11 +46,17 @@ def _standing(run: Json) -> dict[str, str]:
 
 
 def _sink_line(sink: Json) -> str:
+    if sink["type"] == "cwl-wes":
+        return f"cwl-WES run {sink['wes_run_id']} in {sink['target']}"
     if sink["type"] != "http":
         return "none: fetch the updates, or watch the run"
     names = sink.get("header_names")
     with_headers = f", with {', '.join(names)}" if names else ""
     return f"{sink['url']} ({sink['format']}{with_headers})"
+
+
+def _sink_cell(sink: Json) -> str:
+    return str(sink.get("url", " ".join(filter(None, (sink["type"], sink.get("wes_run_id"))))))
 
 
 def print_registered(run: Json) -> None:
@@ -80,7 +86,7 @@ def row_of_run(run: Json) -> tuple[str, ...]:
         run["status"],
         output.ago(run["created_at"]),
         run["name"],
-        run["sink"].get("url", run["sink"]["type"]),
+        _sink_cell(run["sink"]),
         run.get("last_error", ""),
     )
 

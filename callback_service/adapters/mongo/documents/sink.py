@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callback_service.adapters.mongo.documents import Document
-from callback_service.domain.sink import Format, HttpSink, NoSink, Sink
+from callback_service.domain.sink import CwlWesSink, Format, HttpSink, NoSink, Sink
 
 
 def from_sink(sink: Sink) -> Document:
@@ -12,6 +12,8 @@ def from_sink(sink: Sink) -> Document:
         # In pairs, for a header's name may have dots, which are no letters in a document's keys.
         headers = [{"name": name, "value": value} for name, value in sink.headers.items()]
         return {"type": "http", "url": sink.url, "format": str(sink.format), "headers": headers}
+    if isinstance(sink, CwlWesSink):
+        return {"type": "cwl-wes", "target": sink.target, "wes_run_id": sink.wes_run_id}
     return {"type": "none"}
 
 
@@ -19,4 +21,6 @@ def to_sink(document: Mapping[str, Any]) -> Sink:
     if document["type"] == "http":
         headers = {header["name"]: header["value"] for header in document["headers"]}
         return HttpSink(document["url"], Format(document["format"]), headers)
+    if document["type"] == "cwl-wes":
+        return CwlWesSink(document["target"], document["wes_run_id"])
     return NoSink()

@@ -1,0 +1,33 @@
+"""Telling a run document: read, decide, write; and again where cwl-WES came between."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymongo.collection import Collection
+
+from callback_service.adapters.cwl_wes_sink.document import FIELDS, changes, lost_because
+from callback_service.adapters.cwl_wes_sink.news import News
+
+# cwl-WES writes a run a few times a second at the most.
+_ROUNDS = 10
+
+
+class RunLost(Exception):
+    """There is no run any more that could be told; the text says why."""
+
+
+class Contended(Exception):
+    """Others write the document all the time."""
+
+
+def tell(runs: Collection[dict[str, Any]], wes_run_id: str, news: Sequence[News]) -> None:
+    """Bring a run's document up to the news. Raises `RunLost`, `Contended` or `PyMongoError`."""
+    for _ in range(_ROUNDS):
+        document = runs.find_one({"run_id": wes_run_id}, FIELDS)
+        reason = lost_because(document, wes_run_id)
+        if document is None or reason:
+            raise RunLost(reason)
+        writes = changes(document, news)
+        if not writes or runs.bulk_write(writes).matched_count == len(writes):
+            return
+    raise Contended
