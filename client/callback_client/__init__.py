@@ -1,7 +1,9 @@
 """The client of the TES callback service: register runs, and be told of their tasks' updates."""
 
 from callback_client.client import CallbackClient
+from callback_client.courier import Counts
 from callback_client.errors import CallbackServiceError, InvalidSignature, ServiceUnreachable
+from callback_client.sender import Sender
 from callback_client.signature import verify
 from callback_client.updates import Updates
 from callback_client.values import (
@@ -24,10 +26,12 @@ __all__ = [
     "CallbackClient",
     "CallbackServiceError",
     "Capabilities",
+    "Counts",
     "Delivery",
     "InvalidSignature",
     "Polling",
     "Run",
+    "Sender",
     "Server",
     "ServiceUnreachable",
     "Task",
