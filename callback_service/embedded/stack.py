@@ -12,7 +12,8 @@ from callback_service.embedded.child import Command
 from callback_service.embedded.errors import CannotStart
 from callback_service.embedded.folder import DataFolder
 
-_OURS = (sys.executable, "-m", "callback_service")
+# `-P`: nothing is imported from the folder that it happens to be started in.
+_OURS = (sys.executable, "-P", "-m", "callback_service")
 _FILES = "filesystem://"
 _LOOPBACK = "127.0.0.0/8,::1/128"
 # As the API reads it, or `up` would ask for tokens where the API does not.

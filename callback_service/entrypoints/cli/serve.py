@@ -22,4 +22,4 @@ def serve(
     """
     # A process of its own: gevent must patch before anything is imported.
     arguments = [host, str(port), str(workers or os.cpu_count() or 1)]
-    os.execv(sys.executable, [sys.executable, "-m", "callback_service.serve", *arguments])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "callback_service.serve", *arguments])  # noqa: S606

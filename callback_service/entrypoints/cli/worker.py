@@ -18,4 +18,4 @@ def worker(
     Example: callback-service worker
     """
     chosen = [] if concurrency is None else [str(concurrency)]
-    os.execv(sys.executable, [sys.executable, "-m", "callback_service.worker", *chosen])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "callback_service.worker", *chosen])  # noqa: S606

@@ -40,7 +40,7 @@ def own_service() -> Iterator[ServiceClient]:
 
 
 def _command(data: Path, port: int, log: Path) -> Command:
-    up = (sys.executable, "-m", "callback_service", "up")
+    up = (sys.executable, "-P", "-m", "callback_service", "up")
     line = (*up, "--data", str(data), "--port", str(port))
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)
