@@ -53,6 +53,16 @@ def test_it_ends_when_it_is_told_to(number):
         assert process.stderr.read() == "Stopped.\n"
 
 
+def test_no_id_comes_again_after_a_restart_unless_a_seed_says_so():
+    def first_id(*arguments):
+        with started(*arguments) as (_, url):
+            task = {"executors": [{"image": "alpine", "command": ["true"]}]}
+            return requests.post(f"{url}{TES}/tasks", json=task, timeout=5).json()["id"]
+
+    assert first_id() != first_id()
+    assert first_id("--seed", "7") == first_id("--seed", "7")
+
+
 def refused(*arguments):
     ended = CliRunner().invoke(build(), ["tes-sim", *arguments])
     assert ended.stderr.count("\n") == 1
@@ -62,6 +72,10 @@ def refused(*arguments):
 
 def test_an_unknown_profile_is_wrong_use():
     assert "there are funnel, tesk, pr176, strict" in refused("--profile", "cromwell")
+
+
+def test_a_user_without_a_password_is_wrong_use():
+    assert "USER:PASSWORD" in refused("--basic", "alice")
 
 
 def test_a_wrong_script_is_wrong_use():

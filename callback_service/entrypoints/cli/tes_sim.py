@@ -54,7 +54,9 @@ def tes_sim(
     token: Annotated[
         str | None, typer.Option(metavar="TOKEN", help="What requests have to show as a bearer.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same one brings the same chances.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="The same one brings the same chances, and the same ids.")
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print a line for each request.")
     ] = False,
@@ -75,9 +77,12 @@ def tes_sim(
     from callback_service.tes_sim.credentials import Credentials
     from callback_service.tes_sim.faults import Faults
 
+    if basic is not None and ":" not in basic:
+        raise CommandFailed("--basic wants USER:PASSWORD.", ExitCode.WRONG_USE)
     now = datetime.now(UTC)
     core = SimulatedServer(
         _profile(profile, callbacks=callbacks),
+        # Without a seed no task has an id of the last start: whoever asks may remember that one.
         Random(seed),  # noqa: S311  it plays, it protects nothing
         Conditions(_script(script), speed, Credentials(basic, token)),
     )
