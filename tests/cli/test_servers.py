@@ -90,6 +90,8 @@ def test_how_asking_goes_is_shown_in_words(cli, service, show):
     shown = show()
     assert shown.items() >= {"state": "error", "problem": error, "failures": "7 in a row"}.items()
     assert shown["next try"].startswith("in ")
+    service.polled("local", failures=7, error=error, next_poll_at=asked_at)
+    assert show()["next try"] == "when there is something to ask"
 
 
 @pytest.mark.parametrize(

@@ -461,11 +461,18 @@ class TestBudget:
         assert busy.asked == 2
 
     @pytest.mark.parametrize("number", [1, 20])
-    def test_a_server_that_wants_credentials_says_what_to_configure(self, number):
+    @pytest.mark.parametrize(
+        ("credentials", "what_to_do"),
+        [(None, "name them with"), ("hpc", "to the credentials 'hpc': mend them")],
+    )
+    def test_a_server_that_wants_credentials_says_what_to_do(self, number, credentials, what_to_do):
         service = PolledService(core=new_core("funnel", token="secret"))
+        service.tes.credentials = {"hpc": "Bearer wrong"}
+        service.servers.save(replace(service.server, credentials=credentials))
         service.follow(*(f"task-{one}" for one in range(number)))
         service.pass_time(1)
-        assert "credentials" in service.polling.error
+        assert "the TES server default answered 401" in service.polling.error
+        assert what_to_do in service.polling.error
         assert {one.missing_at for one in service.unsettled()} == {None}
 
     def test_a_slow_server_is_not_kept_busy(self, service):

@@ -69,5 +69,11 @@ def _asking(polling: Json) -> dict[str, str]:
         "lists": _FILTERS[polling["filters"]],
         "problem": polling.get("error", ""),
         "failures": f"{failures} in a row" if failures else "",
-        "next try": output.ago(polling.get("next_poll_at")) if failures else "",
+        "next try": _next_try(polling) if failures else "",
     }
+
+
+def _next_try(polling: Json) -> str:
+    """Once its time has come it is made at once, if there is something to ask."""
+    said = output.ago(polling.get("next_poll_at"))
+    return "when there is something to ask" if said.endswith("ago") else said

@@ -108,9 +108,17 @@ class Asking:
 
     def _failure(self, reply: Reply) -> ServerFailed:
         self.wait = read_wait(reply.headers, self._clock.now())
-        if reply.status in {401, 403}:
-            return ServerFailed(
-                f"answered {reply.status}: name credentials for it that the settings have "
-                "(`credentials` of the server, `custom.servers.credentials`)"
+        return ServerFailed(f"the TES server {self._server.key} {self._refusal(reply.status)}")
+
+    def _refusal(self, status: int) -> str:
+        if status not in {401, 403}:
+            return f"answered {status}"
+        if self._server.credentials is None:
+            return (
+                f"answered {status}, so it wants credentials: put some into the settings, and "
+                "name them with `servers change --credentials`"
             )
-        return ServerFailed(f"answered {reply.status}")
+        return (
+            f"answered {status} to the credentials {self._server.credentials!r}: "
+            "mend them in the settings, or name others with `servers change --credentials`"
+        )
