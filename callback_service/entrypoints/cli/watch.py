@@ -60,12 +60,17 @@ class _Watch:
         self._feed = Feed(service, run["id"])
 
     def to_the_end(self) -> None:
+        worry = ""
         while True:
             try:
                 if self._has_read_all():
                     return
+                worry = ""
             except Unavailable as error:
-                self._screen.worry(str(error))
+                # Said once, however often it is tried again.
+                if str(error) != worry:
+                    worry = str(error)
+                    self._screen.worry(f"{worry} Asking again…")
                 time.sleep(_RETRY)
 
     def _has_read_all(self) -> bool:
@@ -185,7 +190,7 @@ class Picture:
         self._draw()
 
     def worry(self, sentence: str) -> None:
-        self._worry = f"{sentence} Asking again…"
+        self._worry = sentence
         self._draw()
 
     def _draw(self) -> None:
