@@ -512,6 +512,16 @@ def test_each_question_has_one_line_in_the_log(gateway, caplog):
     assert lines[0].keys() == {"server", "method", "path", "status", "latency_ms"}
 
 
+def test_an_answer_that_did_not_come_is_out_of_the_ordinary(gateway, caplog):
+    task_id = gateway.submit()
+    gateway.server.restart(60)
+    caplog.set_level(logging.WARNING)
+    gateway.call("GET", f"/tasks/{task_id}?view=FULL")
+    warnings = [one for one in caplog.records if one.levelno == logging.WARNING]
+    assert [one.message for one in warnings] == ["gateway.forwarded"]
+    assert gateway.name in warnings[0].fields["error"]
+
+
 # ---- without a database ----
 
 

@@ -28,16 +28,16 @@ class Forwarder:
             "method": str(question.method),
             "path": question.path,
         }
-        begun = time.monotonic()
+        begun, level = time.monotonic(), logging.INFO
         try:
             reply = self._tes.ask(visit.server, question)
             fields["status"] = reply.status
         except ServerFailed as error:
-            fields["error"] = str(error)
+            fields["error"], level = str(error), logging.WARNING
             raise
         finally:
             fields["latency_ms"] = round((time.monotonic() - begun) * 1000, 1)
-            log.info("gateway.forwarded", extra={"fields": fields})
+            log.log(level, "gateway.forwarded", extra={"fields": fields})
         self._check(visit, reply)
         return reply
 
