@@ -2,7 +2,7 @@
 
 
 class CannotStart(Exception):
-    """Something has to be changed before `up` can run; nothing was started."""
+    """Something has to be changed before `up` can run."""
 
 
 class GaveUp(Exception):

@@ -2,15 +2,16 @@
 
 import subprocess
 
-from callback_service.embedded.errors import GaveUp
+from callback_service.embedded.errors import CannotStart, GaveUp
 from callback_service.embedded.stack import OneShot
 
 # Seconds; it imports the service and writes one document.
 _PATIENCE = 30
+_WRONG_USE = 2
 
 
 def run_once(command: OneShot) -> None:
-    """Raises `GaveUp` with the last line that it said."""
+    """Raises `CannotStart` where it was told something wrong, else `GaveUp`, as it said last."""
     try:
         done = subprocess.run(
             command.line,
@@ -25,4 +26,5 @@ def run_once(command: OneShot) -> None:
         raise GaveUp(f"{' '.join(command.line[-4:])} took more than {_PATIENCE} s.") from None
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-        raise GaveUp(f"The TES server could not be registered: {said[-1].removeprefix('Error: ')}")
+        sentence = f"The TES server could not be registered: {said[-1].removeprefix('Error: ')}"
+        raise (CannotStart if done.returncode == _WRONG_USE else GaveUp)(sentence)

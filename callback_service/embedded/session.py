@@ -82,7 +82,8 @@ class Session:
         try:
             check_server_url(self.options.tes or "http://none")
         except InvalidInput as error:
-            raise CannotStart(f"--tes {self.options.tes}: the URL {error.reason}.") from None
+            # Without the URL: a password in it may be what is wrong.
+            raise CannotStart(f"--tes: the URL {error.reason}.") from None
         if not self._asks_for_token() and not ports.is_loopback(self.options.host):
             raise CannotStart(
                 f"Without authentication the service listens on this machine only, not on "

@@ -15,8 +15,8 @@ def test_a_variable_names_the_host_too(cli):
     assert "at 127.0.0.1:1 cannot" in cli("init", env=env).stderr
 
 
-def test_a_default_server_that_cannot_be_one(cli, mongo_uri):
-    env = {"MONGO_URI": mongo_uri, "CALLBACK_CONFIG": "", "CELERY_BROKER_URL": "memory://"}
+def test_a_default_server_that_cannot_be_one_is_said_before_the_database_is_asked(cli):
+    env = {"MONGO_URI": "mongodb://127.0.0.1:1/", "CALLBACK_CONFIG": ""}
     result = cli("init", "--tes", "funnel", env=env)
     assert result.exit_code == 2
     assert "--tes: must be an absolute http or https URL." in result.stderr

@@ -175,4 +175,4 @@ def test_a_database_whose_files_another_process_holds(tmp_path):
 
 def test_a_tes_server_without_a_url(up):
     sentence = refusal(up, tes="funnel")
-    assert "--tes funnel: the URL must be an absolute http or https URL" in sentence
+    assert "--tes: the URL must be an absolute http or https URL" in sentence

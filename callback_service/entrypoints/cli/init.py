@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from callback_service.domain.errors import InvalidInput, Unavailable
-from callback_service.domain.server import Access
+from callback_service.domain.server import Access, check_server_url
 from callback_service.entrypoints.cli.failures import CommandFailed, ExitCode
 
 if TYPE_CHECKING:
@@ -32,8 +32,11 @@ def init(
     from callback_service import wiring
 
     configured = wiring.load()
-    default = wiring.DefaultServer(tes, access) if tes else None
+    default = wiring.DefaultServer(tes, access) if tes is not None else None
     try:
+        if tes is not None:
+            # Before the database is waited for.
+            check_server_url(tes)
         answers = wiring.prepare(configured, default)
     except Unavailable as error:
         raise _unavailable(configured, error) from error
