@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from callback_service.domain.errors import InvalidInput
 from callback_service.domain.tes import Tag
-from callback_service.domain.tes_submission import Submission
+from callback_service.domain.tes_reading import Reader
+from callback_service.domain.tes_submission import MOST_FIELDS, Submission, bounded
 
 TAG = Tag("callback-service", "gateway")
 
@@ -80,9 +81,47 @@ def test_a_tag_is_read_where_it_is_text(tags, found):
     assert Submission.read(f'{{"tags": {tags}}}'.encode()).tag("run") == found
 
 
-def test_very_many_fields_take_no_longer_each():
-    body = json.dumps({f"f{n}": n for n in range(100_000)}).encode()
-    assert len(json.loads(Submission.read(body).forwarded(TAG))) == 100_001
+def many(count: int) -> str:
+    return json.dumps({f"f{n}": n for n in range(count)})
+
+
+def test_a_task_may_have_many_fields_and_tags_but_not_any_number():
+    most = many(MOST_FIELDS)
+    assert len(json.loads(forwarded(most))) == MOST_FIELDS + 1
+    assert len(json.loads(forwarded(f'{{"tags": {most}}}'))["tags"]) == MOST_FIELDS + 1
+    too_many = many(MOST_FIELDS + 1)
+    with pytest.raises(InvalidInput, match="body: must not have more than 10,000 fields"):
+        Submission.read(too_many.encode())
+    with pytest.raises(InvalidInput, match="tags: must not have more than 10,000 fields"):
+        Submission.read(f'{{"tags": {too_many}}}'.encode())
+
+
+def test_no_more_of_the_fields_is_read_than_it_takes_to_refuse_them():
+    class Counted(Reader):
+        values = 0
+
+        def value(self):
+            self.values += 1
+            return super().value()
+
+    reader = Counted(many(3 * MOST_FIELDS), json.JSONDecoder())
+    with pytest.raises(InvalidInput):
+        _ = [reader.written() for _ in bounded(reader, "body")]
+    # Each name and its value, and the name that is one too many.
+    assert reader.values == 2 * MOST_FIELDS + 1
+
+
+def test_space_between_is_passed_at_once():
+    space = " \t\r\n" * 1_000_000
+    assert forwarded(f'{space}{{{space}"name"{space}:{space}"n"{space}}}{space}') == (
+        '{"name": "n", "tags": {"callback-service": "gateway"}}'
+    )
+
+
+def test_of_two_tags_with_one_name_the_server_gets_the_one_that_is_read_here():
+    submission = Submission.read(b'{"tags": {"run": "r1", "run": "r2"}}')
+    assert submission.tag("run") == "r2"
+    assert submission.forwarded(TAG).count(b'"run"') == 1
 
 
 VALUES = st.recursive(
