@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from callback_client.signature import sign
 
+from client.tests.fake_listener import FakeListener
+
 README = Path(__file__).parent.parent / "README.md"
-REGISTER, GO_ON, RECEIVE = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+REGISTER, GO_ON, RECEIVE, SEND, *_ = re.findall(
+    r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL
+)
 
 ENDS = ["QUEUED", "RUNNING", "COMPLETE"]
 
@@ -67,3 +71,10 @@ def test_webhooks_are_received(capsys):
     assert receive(headers, body, secret) == 204
     assert capsys.readouterr().out == "job-1 RUNNING\n"
     assert receive(headers, body + b" ", secret) == 401
+
+
+def test_a_tes_server_calls_back():
+    with FakeListener() as listener:
+        run(SEND)["run"]({"id": "job-1", "callback_url": listener.url})
+        states = ["INITIALIZING", "RUNNING", "COMPLETE"]
+        assert listener.told == [("job-1", state) for state in states]
