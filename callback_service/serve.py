@@ -5,7 +5,12 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -54,6 +59,18 @@ class Server(BaseApplication):
         return build_app(wiring.load())
 
 
+@contextmanager
+def _host_folder() -> Iterator[str]:
+    """A folder that the processes share. They are forks, and leave it to us to remove it."""
+    ours = os.getpid()
+    folder = tempfile.mkdtemp(prefix="callback-service-")
+    try:
+        yield folder
+    finally:
+        if os.getpid() == ours:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def main(arguments: list[str]) -> None:
     """`python -m callback_service.serve HOST PORT WORKERS`: what `callback-service serve` runs."""
     host, port, workers = arguments
@@ -63,7 +80,9 @@ def main(arguments: list[str]) -> None:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
     open_files.allow_many()
-    Server(host, int(port), int(workers)).run()
+    with _host_folder() as folder:
+        os.environ[wiring.HOST_FOLDER] = folder
+        Server(host, int(port), int(workers)).run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Protocol
 from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, Span
 from callback_service.domain.freshness import Unsettled
+from callback_service.domain.outcome import Outcome
 from callback_service.domain.polling import Polling
 from callback_service.domain.run import Lease, Rewind, Run
 from callback_service.domain.server import Server
@@ -261,29 +262,23 @@ class Fingerprints(Protocol):
     def forget(self, before: datetime) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a `POST /tasks` that did not go well, kept for whoever repeats it.
-
-    `digest` is of owner, server and body; `rank` counts the base paths that clients try in
-    turn: the one that was asked was number `rank`.
-    """
-
-    digest: str
-    rank: int
-    at: datetime
-    status: int
-    body: bytes
-    content_type: str
-
-
 class Outcomes(Protocol):
     """What clients that repeat a POST on the next base path are answered."""
 
-    def keep(self, outcome: Outcome) -> None: ...
+    def keep(self, outcome: Outcome) -> None:
+        """Put it down, or replace the one with this id: who has taken that has taken this."""
+
+    def drop(self, outcome_id: str) -> None:
+        """Nobody will repeat it."""
 
     def take(self, digest: str, rank: int, since: datetime) -> Outcome | None:
-        """The oldest outcome since then of a lower rank that this rank has not taken yet."""
+        """The likeliest since then of a lower rank that this rank has not taken yet.
+
+        One that is still open is only shown: it is taken when it is there.
+        """
+
+    def note_taken(self, outcome_id: str, rank: int) -> None:
+        """It was taken elsewhere, where it was kept, too."""
 
     def forget(self, before: datetime) -> int: ...
 

@@ -28,6 +28,7 @@ from tests.tes_sim.running import new_core
 TAG = Tag("callback-service", "gateway")
 RUN_TAG = "callback-service-run"
 TASK = {"executors": [{"image": "alpine", "command": ["sleep", "10"]}], "tags": {"n": "1"}}
+ANSWERED_WITHIN = timedelta(seconds=8)
 LISTENER = "https://listener.example.org/secret"
 
 
@@ -38,6 +39,7 @@ class GatewayService(SmallService):
     own_url: str | None = None
     fingerprints: FakeFingerprints = field(default_factory=FakeFingerprints)
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
+    near_outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
 
     def __post_init__(self):
         self.waiters = Watch(self.tasks, self.clock)
@@ -57,6 +59,7 @@ class GatewayService(SmallService):
             servers=self.servers,
             fingerprints=self.fingerprints,
             outcomes=self.outcomes,
+            near_outcomes=self.near_outcomes,
             tes=self.tes,
             clock=self.clock,
             policy=AddressPolicy(),
@@ -64,8 +67,11 @@ class GatewayService(SmallService):
             registrar=self.registrar,
             watch=self.waiters,
             aside=lambda work: work(),
+            pause=self.clock.advance,
         )
-        terms = Terms(TAG, RUN_TAG, timedelta(seconds=60), Patience(), self.own_url)
+        terms = Terms(
+            TAG, RUN_TAG, timedelta(seconds=60), Patience(), ANSWERED_WITHIN, self.own_url
+        )
         return build_gateway(ground, terms)
 
     @property
@@ -136,7 +142,9 @@ class GatewayService(SmallService):
         now = self.clock.now()
         truth = {task.id: task.state(now) for task in self.core.tasks()}
         known = self.tasks.load(map(key, task_ids))
-        sightings = [Sighting(one, truth[one.task_id], task.seq) for one, task in known.items()]
+        sightings = [
+            Sighting(one, truth[one.task_id], task.seq, now) for one, task in known.items()
+        ]
         Observer(self.recorder, self.clock).observe(sightings)
 
     def is_wanted(self) -> bool:

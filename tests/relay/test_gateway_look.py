@@ -443,7 +443,7 @@ def test_a_refusal_while_the_database_is_down_is_not_forgotten(passing):
     assert passing.look(task_id, visit=visit).status == 401
     passing.set_down(False)
     passing.core.answer = right
-    passing.clock.advance(1)
+    passing.clock.advance(2)
     count = len(passing.asked)
     passing.state(task_id, visit=visit)
     assert len(passing.asked) == count + 1

@@ -1,6 +1,7 @@
 """`POST /tasks` through the gateway."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,9 @@ from callback_service.domain.server import Access, Server
 from callback_service.domain.sink import Format, HttpSink
 from callback_service.domain.states import State
 from callback_service.domain.tes import Variant
+from callback_service.relay.gateway.answer import Answer
+from callback_service.relay.gateway.breaker import REST
+from callback_service.relay.gateway.repeats import digest
 from callback_service.tes_sim.reply import json_reply
 from tests.fakes.fuse import Fuse
 from tests.relay.gateway_service import LISTENER, RUN_TAG, TAG, TASK, GatewayService
@@ -209,7 +213,7 @@ def test_a_database_that_is_down_is_asked_once_in_a_while(service):
     for _ in range(20):
         service.submit(visit, callback_url=LISTENER, run_id="r1", gateway=gateway)
     assert len(fuse.calls) <= 1
-    service.clock.advance(1)
+    service.clock.advance(REST.total_seconds())
     service.set_down(False)
     answer = service.submit(visit, callback_url=LISTENER, gateway=gateway)
     assert answer.headers[REGISTERED] == "true"
@@ -309,10 +313,22 @@ def test_after_half_a_minute_nobody_repeats(service):
     assert service.submit(service.visit(Variant.V1)).status == 200
 
 
+def take_long(service):
+    """The server takes nearly all that it gets, and then the database is slow."""
+    service.tes.meanwhile = lambda put: service.clock.advance(7.9)
+    record = service.recorder.record
+
+    def slowly(steps):
+        service.clock.advance(1.9)
+        return record(steps)
+
+    service.recorder.record = slowly
+
+
 def test_who_gave_up_waiting_for_a_success_is_told_its_id(service):
     """py-tes does after ten seconds: the server's, and those of our own."""
     run_id, _ = service.register()
-    service.tes.meanwhile = lambda put: service.clock.advance(7.9)
+    take_long(service)
     first = service.submit(run_id=run_id)
     service.tes.meanwhile = lambda put: None
     second = service.submit(service.visit(Variant.V1), run_id=run_id)
@@ -324,18 +340,109 @@ def test_a_repeat_makes_up_for_what_was_not_put_down(service):
     run_id, _ = service.register()
     service.visit()
 
-    def slow_and_down(put) -> None:
-        service.clock.advance(7.9)
-        service.set_down()
+    take_long(service)
+    record = service.recorder.record
 
-    service.tes.meanwhile = slow_and_down
+    def slowly_and_in_vain(steps):
+        service.set_down()
+        return record(steps)
+
+    service.recorder.record = slowly_and_in_vain
     assert service.submit(run_id=run_id).headers[REGISTERED] == "false"
+    service.recorder.record = record
     service.set_down(False)
-    service.clock.advance(2)
+    service.clock.advance(REST.total_seconds())
     again = service.submit(service.visit(Variant.V1), run_id=run_id)
     assert again.headers[REGISTERED] == "true"
     assert runs_of(service, json.loads(again.body)["id"]) == {run_id}
     assert len(service.asked) == 1
+
+
+def killed(service: GatewayService, variant: Variant = Variant.GA4GH, seconds: float = 1) -> None:
+    """A process that handed a task on and did not live to answer."""
+
+    def die(_put):
+        service.clock.advance(seconds)
+        raise KeyboardInterrupt
+
+    service.tes.meanwhile = die
+    with pytest.raises(KeyboardInterrupt):
+        service.submit(service.visit(variant), gateway=service.process())
+    service.tes.meanwhile = lambda put: None
+
+
+@pytest.mark.parametrize("is_down", [False, True], ids=["", "without a database"])
+def test_what_a_killed_process_was_handing_on_is_not_handed_on_again(service, is_down):
+    service.visit()
+    service.set_down(is_down)
+    killed(service)
+    begun = service.clock.now()
+    answers = [service.submit(service.visit(variant)) for variant in RANKS[1:]]
+    assert [answer.status for answer in answers] == [504, 504]
+    assert "may have taken it" in answers[0].detail
+    assert len(service.bodies) == 1
+    # Before its client gives up on the second path, too.
+    assert service.clock.now() - begun < timedelta(seconds=9)
+
+
+def test_a_repeat_of_what_is_under_way_waits_for_its_answer(service):
+    """A client that gave up; or one that lost its connection, by a proxy between us."""
+    answers = []
+
+    def meanwhile(_put):
+        service.tes.meanwhile = lambda put: None
+        # The clock is what it waits by: the answer comes while it does.
+        service.clock.advance(1)
+        service.gateway.submitter.repeats.pause = go_on
+        answers.append(service.gateway.submitter.repeats.take(meant(service), Variant.V1))
+
+    def go_on(_seconds):
+        (open_one,) = [one for one in service.outcomes.all if one.is_open]
+        service.outcomes.keep(replace(open_one, status=200, body=b"{}", content_type="x/y"))
+
+    service.tes.meanwhile = meanwhile
+    service.submit()
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"{}")]
+
+
+def meant(service: GatewayService) -> str:
+    return digest(service.visit(), json.dumps(TASK).encode(), None)
+
+
+def test_what_ended_well_while_somebody_took_it_for_his_is_not_his(service):
+    """It was answered in time, so nobody repeats it: the other request is another task's."""
+    outcome = service.gateway.submitter.repeats.begin(
+        meant(service), Variant.GA4GH, service.clock.now()
+    )
+
+    def end(_seconds):
+        service.gateway.submitter.repeats.end(outcome, Answer(200, b"{}"))
+
+    service.gateway.submitter.repeats.pause = end
+    assert service.submit(service.visit(Variant.V1)).status == 200
+    assert len(service.bodies) == 1
+
+
+def test_programs_that_differ_do_not_repeat_each_other(service):
+    service.fail(answer="error", status=500, times=1)
+    assert service.submit(replace(service.visit(), client="py-tes 1.1")).status == 500
+    other = replace(service.visit(Variant.V1), client="py-tes 0.4")
+    assert service.submit(other).status == 200
+
+
+def test_what_was_answered_is_not_kept(service):
+    service.submit()
+    service.submit(body='{"executors": 1}')
+    assert service.outcomes.all == service.near_outcomes.all == []
+
+
+def test_what_nobody_came_for_is_swept_from_the_folder(service):
+    service.fail(answer="error", status=500, times=1)
+    service.submit()
+    assert len(service.near_outcomes.all) == 1
+    service.clock.advance(100)
+    service.submit()
+    assert service.near_outcomes.all == []
 
 
 def test_a_quick_success_is_nobodys_to_repeat(service):

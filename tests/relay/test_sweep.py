@@ -5,10 +5,10 @@ import pytest
 
 from callback_service.domain.delivery import Answer
 from callback_service.domain.errors import Unavailable
+from callback_service.domain.outcome import Outcome
 from callback_service.domain.run import LEASE, Rewind, RunStatus
 from callback_service.domain.sink import NoSink
 from callback_service.domain.states import State
-from callback_service.relay.ports import Outcome
 from callback_service.relay.sweep import BRIEFLY, ENDED_AT_ONCE, PAGE, Brief, Tick
 from tests.fakes.clock import FakeClock
 from tests.fakes.fuse import Crashed, Fuse
@@ -231,7 +231,7 @@ def test_refusals_and_outcomes_are_forgotten_when_nobody_needs_them():
     clock, fingerprints, outcomes = FakeClock(), FakeFingerprints(), FakeOutcomes()
     brief, then = Brief([fingerprints, outcomes], clock), clock.now()
     fingerprints.deny("fp:me", "tesk", then)
-    outcomes.keep(Outcome("digest", 0, then, 502, b"", ""))
+    outcomes.keep(Outcome("one", "digest", 0, then, 502))
     brief.forget()
     assert fingerprints.denied_at("fp:me", "tesk") == then
     clock.advance(BRIEFLY.total_seconds() + 1)

@@ -4,9 +4,7 @@ from datetime import datetime
 
 from callback_service.adapters.mongo.connection import Connection
 from callback_service.adapters.mongo.documents.outcome import from_outcome, to_outcome
-from callback_service.relay.ports import Outcome
-
-_OLDEST_FIRST = [("at", 1), ("_id", 1)]
+from callback_service.domain.outcome import Outcome, likeliest
 
 
 class MongoOutcomes:
@@ -15,11 +13,17 @@ class MongoOutcomes:
         # One that is lost lets a repeat through, and a task is made twice.
         self._outcomes = connection.durable["outcomes"]
         # Who took it may be lost: then it is taken once more, and nothing is made.
-        self._takings = connection.light["outcomes"]
+        self._light = connection.light["outcomes"]
 
     def keep(self, outcome: Outcome) -> None:
         with self._connection.guarded():
-            self._outcomes.insert_one(from_outcome(outcome))
+            self._outcomes.update_one(
+                {"_id": outcome.id}, {"$set": from_outcome(outcome)}, upsert=True
+            )
+
+    def drop(self, outcome_id: str) -> None:
+        with self._connection.guarded():
+            self._light.delete_one({"_id": outcome_id})
 
     def take(self, digest: str, rank: int, since: datetime) -> Outcome | None:
         left = {
@@ -28,11 +32,22 @@ class MongoOutcomes:
             "rank": {"$lt": rank},
             "taken": {"$ne": rank},
         }
+        while True:
+            with self._connection.guarded():
+                meant = likeliest(map(to_outcome, self._outcomes.find(left)))
+            if meant is None or meant.is_open or self._is_taken_by(meant.id, rank):
+                return meant
+
+    def note_taken(self, outcome_id: str, rank: int) -> None:
+        self._is_taken_by(outcome_id, rank)
+
+    def _is_taken_by(self, outcome_id: str, rank: int) -> bool:
+        """False where another one was faster."""
         with self._connection.guarded():
-            taken = self._takings.find_one_and_update(
-                left, {"$push": {"taken": rank}}, sort=_OLDEST_FIRST
+            taken = self._light.update_one(
+                {"_id": outcome_id, "taken": {"$ne": rank}}, {"$push": {"taken": rank}}
             )
-        return to_outcome(taken) if taken else None
+        return taken.matched_count == 1
 
     def forget(self, before: datetime) -> int:
         return self._connection.delete_all(self._outcomes, {"at": {"$lt": before}})

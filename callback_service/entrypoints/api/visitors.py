@@ -64,7 +64,14 @@ def _visit(role: Role | None) -> Visit:
     shown = read_authorization(request.headers.get("Authorization", ""))
     owner = _ACCESS[server.access](server, shown, role)
     forwarded = shown.header if server.access is Access.PASS else ""
-    return Visit(server, where.variant, owner.name, forwarded or None, owner.is_lasting)
+    return Visit(
+        server, where.variant, owner.name, forwarded or None, owner.is_lasting, _client(shown)
+    )
+
+
+def _client(shown: Shown) -> str:
+    # Not its address, which behind proxies is another one for each connection.
+    return f"{request.headers.get('User-Agent', '')} {shown.header}"
 
 
 def _by_token(_server: Server, shown: Shown, role: Role | None) -> Owner:

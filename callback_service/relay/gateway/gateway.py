@@ -34,6 +34,9 @@ from callback_service.relay.record import Recorder
 from callback_service.relay.register import Registrar
 from callback_service.relay.watch import Watch
 
+# What a submission may take besides, with a database that answers.
+GRACE = timedelta(seconds=1.5)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -43,6 +46,8 @@ class Terms:
     run_tag: str
     accepted_for: timedelta
     patience: Patience
+    # What a server gets to answer.
+    answered_within: timedelta
     # The service as TES servers reach it.
     own_url: str | None = None
 
@@ -56,6 +61,8 @@ class Ground:
     servers: Servers
     fingerprints: Fingerprints
     outcomes: Outcomes
+    # Of this host's processes only.
+    near_outcomes: Outcomes
     tes: TesServers
     clock: Clock
     policy: AddressPolicy
@@ -63,6 +70,7 @@ class Ground:
     registrar: Registrar
     watch: Watch
     aside: Callable[[Callable[[], None]], None]
+    pause: Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,14 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
                 ground.runs, ground.registrar, ground.policy, breaker, clock, terms.own_url
             ),
             listener=Listener(ground.runs, fingerprinter, announced, breaker, clock, terms.own_url),
-            repeats=Repeats(ground.outcomes, breaker, clock),
+            repeats=Repeats(
+                near=ground.near_outcomes,
+                far=ground.outcomes,
+                breaker=breaker,
+                clock=clock,
+                pause=ground.pause,
+                open_for=terms.answered_within + GRACE,
+            ),
             wanting=wanting,
             recorder=ground.recorder,
             runs=ground.runs,

@@ -130,7 +130,7 @@ class Looker:
         seen = tes.seen(task)
         if known is None or seen.state is None or seen.task_id != look.named.task_id:
             return seen.state
-        sighting = Sighting(known.key, seen.state, known.seq, Source.GATEWAY)
+        sighting = Sighting(known.key, seen.state, known.seq, asked_at, Source.GATEWAY)
         steps = [*self.observer.steps([sighting]), *_acceptances(look.visit, known, asked_at)]
         try:
             changes = self.breaker.call(self.recorder.record, steps)

@@ -1,10 +1,9 @@
 """What is passed through: lists, cancels and the self-description."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from callback_service.domain import tes
 from callback_service.domain.errors import ServerFailed, Unavailable
@@ -84,9 +83,11 @@ class Passing:
                 self.breaker.call(self.observer.observe, news)
 
 
-def _news(known: Any, states: Mapping[TaskKey, State], asked_at: datetime) -> Sequence[Sighting]:
+def _news(
+    known: Iterable[Task], states: Mapping[TaskKey, State], asked_at: datetime
+) -> Sequence[Sighting]:
     return [
-        Sighting(task.key, states[task.key], task.seq, Source.GATEWAY)
+        Sighting(task.key, states[task.key], task.seq, asked_at, Source.GATEWAY)
         for task in known
         if _is_news(task, states[task.key], asked_at)
     ]

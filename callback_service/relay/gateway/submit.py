@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from callback_service.domain import tes
 from callback_service.domain.errors import ServerFailed, Unavailable
@@ -27,11 +27,6 @@ from callback_service.relay.ports import Clock, Method, Reply, Runs, Tasks
 from callback_service.relay.quiet import check_joins
 from callback_service.relay.record import Recorder, Step
 
-# Clients that give up after ten seconds may not get an answer that took so long, and ask again.
-SLOW = timedelta(seconds=5)
-# Answers after which py-tes goes on to the next path.
-_REPEATED = frozenset({404, *range(500, 600)})
-
 
 @dataclass(frozen=True)
 class Submitter:
@@ -50,34 +45,41 @@ class Submitter:
 
     def submit(self, visit: Visit, submission: Submission, run_id: str | None) -> Answer:
         """Raises `InvalidInput` or `Unknown` before anything is handed on, else `ServerFailed`."""
+        begun_at = self.clock.now()
         run_id = run_id or submission.tag(self.run_tag)
         wish = self.followers.wish(visit, run_id, submission.callback_url)
-        meant = digest(visit, submission.body)
-        asked_at: datetime | None = None
-        answer = self.repeats.take(meant, visit.variant)
-        if answer is None:
-            asked_at = self.clock.now()
-            answer = self._forward(visit, submission, meant)
+        meant = digest(visit, submission.body, run_id)
+        repeated = self.repeats.take(meant, visit.variant)
+        if repeated is not None:
+            # Its answer got lost, and maybe who should follow it was not put down.
+            return self._followed(visit, submission, wish, repeated, None)
+        outcome = self.repeats.begin(meant, visit.variant, begun_at)
+        try:
+            answer = self._submit(visit, submission, wish)
+        except ServerFailed as error:
+            self.repeats.end(outcome, failed(error))
+            raise
+        self.repeats.end(outcome, answer)
+        return answer
+
+    def _submit(self, visit: Visit, submission: Submission, wish: Wish) -> Answer:
+        asked_at = self.clock.now()
+        return self._followed(visit, submission, wish, self._ask(visit, submission), asked_at)
+
+    def _followed(
+        self,
+        visit: Visit,
+        submission: Submission,
+        wish: Wish,
+        answer: Answer,
+        asked_at: datetime | None,
+    ) -> Answer:
         if not answer.is_success:
             return answer
-        # Done again for a repeat, to which the answer before got lost: it changes nothing.
         task_id = tes.read_created(answer.body)
         is_kept = self._follow(visit, submission, task_id, wish, asked_at)
         self.wanting.want(visit.server.key)
         return answer if wish.is_none else answer.saying(X_Callback_Registered=_word(is_kept))
-
-    def _forward(self, visit: Visit, submission: Submission, meant: str) -> Answer:
-        begun = self.clock.now()
-        try:
-            answer = self._ask(visit, submission)
-        except ServerFailed as error:
-            self.repeats.keep(meant, visit.variant, failed(error))
-            raise
-        # Before it is put down: that takes time, too.
-        is_slow = self.clock.now() - begun > SLOW
-        if answer.status in _REPEATED or (answer.is_success and is_slow):
-            self.repeats.keep(meant, visit.variant, answer)
-        return answer
 
     def _ask(self, visit: Visit, submission: Submission) -> Answer:
         callback_url = self.listener.url_for(visit)

@@ -13,6 +13,7 @@ class Visit:
     """One request to the gateway.
 
     `authorization` are credentials of the caller's own, which the server shall see.
+    `client` is what a program's requests have in common, and others' have not.
     `is_lasting` says that the same caller would be the same owner again: without the key of
     fingerprints it would not, and nothing may be kept under that name.
     """
@@ -22,6 +23,7 @@ class Visit:
     owner: str
     authorization: str | None = None
     is_lasting: bool = True
+    client: str = ""
 
     @property
     def shows_own(self) -> bool:

@@ -1,38 +1,47 @@
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from callback_service.relay.ports import Outcome
+from callback_service.domain.outcome import Outcome, likeliest
 from tests.fakes.store.fake_store import FakeStore
-
-
-@dataclass
-class _Kept:
-    outcome: Outcome
-    taken: set[int] = field(default_factory=set)
 
 
 class FakeOutcomes(FakeStore):
     def __init__(self) -> None:
         super().__init__()
-        self._kept: list[_Kept] = []
+        self._kept: dict[str, Outcome] = {}
+        self._taken: set[tuple[str, int]] = set()
+
+    @property
+    def all(self) -> list[Outcome]:
+        return list(self._kept.values())
 
     def keep(self, outcome: Outcome) -> None:
         with self._open():
-            self._kept.append(_Kept(outcome))
-            self._kept.sort(key=lambda kept: kept.outcome.at)
+            self._kept[outcome.id] = outcome
+
+    def drop(self, outcome_id: str) -> None:
+        with self._open():
+            self._kept.pop(outcome_id, None)
 
     def take(self, digest: str, rank: int, since: datetime) -> Outcome | None:
         with self._open():
-            for kept in self._kept:
-                outcome = kept.outcome
-                is_meant = outcome.digest == digest and outcome.at >= since
-                if is_meant and outcome.rank < rank and rank not in kept.taken:
-                    kept.taken.add(rank)
-                    return outcome
-            return None
+            meant = likeliest(
+                outcome
+                for outcome in self._kept.values()
+                if outcome.digest == digest
+                and outcome.at >= since
+                and outcome.rank < rank
+                and (outcome.id, rank) not in self._taken
+            )
+            if meant and not meant.is_open:
+                self._taken.add((meant.id, rank))
+            return meant
+
+    def note_taken(self, outcome_id: str, rank: int) -> None:
+        with self._open():
+            self._taken.add((outcome_id, rank))
 
     def forget(self, before: datetime) -> int:
         with self._open():
             number = len(self._kept)
-            self._kept = [kept for kept in self._kept if kept.outcome.at >= before]
+            self._kept = {key: one for key, one in self._kept.items() if one.at >= before}
             return number - len(self._kept)

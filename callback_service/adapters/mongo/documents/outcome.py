@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from callback_service.adapters.mongo.documents import Document
-from callback_service.relay.ports import Outcome
+from callback_service.domain.outcome import Outcome
 
 
 def from_outcome(outcome: Outcome) -> Document:
+    """Without its id and without the ranks that were answered with it (`taken`)."""
     return {
         "digest": outcome.digest,
         "rank": outcome.rank,
@@ -15,13 +16,12 @@ def from_outcome(outcome: Outcome) -> Document:
         "status": outcome.status,
         "body": outcome.body,
         "content_type": outcome.content_type,
-        # The ranks that were answered with it.
-        "taken": [],
     }
 
 
 def to_outcome(document: Mapping[str, Any]) -> Outcome:
     return Outcome(
+        id=document["_id"],
         digest=document["digest"],
         rank=document["rank"],
         at=document["at"],
