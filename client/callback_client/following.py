@@ -1,0 +1,224 @@
+"""The tasks of one program, followed at the service instead of asked for at the TES server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from datetime import datetime
+from typing import Callable, Dict, Iterable, Iterator, Optional, Set, Tuple, TypeVar
+from urllib.parse import urlsplit
+
+from callback_client.client import CallbackClient
+from callback_client.errors import CallbackServiceError
+from callback_client.rests import Rests
+from callback_client.updates import LONGEST_RETRY_AFTER, Clock
+from callback_client.values import FINAL_STATES, Server
+
+log = logging.getLogger("callback_client")
+
+UNKNOWN = "UNKNOWN"
+# How long the service may take to see a task for the first time.
+UNSEEN = 3.0
+# A server is registered by a person: that takes longer than a service to come back.
+REST_OF_STRANGERS = 60.0
+# The service may answer and be told nothing: its workers may be down, its credentials refused. It
+# looks at long tasks once a minute.
+CHECK_EVERY = 30.0
+BLIND_AFTER = 180.0
+# What the service takes for an id. Other tasks stay between the program and its server.
+LONGEST_ID = 512
+# What clients put before `/tasks`, and people into URLs or not.
+_BASE_PATHS = ("/ga4gh/tes/v1", "/v1")
+_PORTS = {"http": 80, "https": 443}
+
+T = TypeVar("T")
+# The TES server's URL and the task's id.
+Key = Tuple[str, str]
+
+
+class NoSuchServer(Exception):
+    """The service has no TES server registered at this URL."""
+
+
+class Following:
+    """Follows tasks in one run, registered when there is a first one. Threads share it.
+
+    It raises nothing: where the service is of no use, it says so once in the log, and
+    `state` answers None until the service is back.
+    """
+
+    def __init__(
+        self,
+        client: CallbackClient,
+        run: str = "",
+        server: Optional[str] = None,
+        clock: Optional[Clock] = None,
+    ) -> None:
+        self._client = client
+        self._name = run
+        self._server = server
+        self._clock = clock or Clock()
+        self._rests = Rests(self._clock)
+        self._registering = threading.Lock()
+        self._thread = threading.local()
+        self._run_id: Optional[str] = None
+        self._servers: Dict[str, str] = {}
+        self._looks: Dict[str, _Look] = {}
+        # Tasks are there before the run has them, and longer than it does not answer.
+        self._owed: Set[Key] = set()
+        self._followed: Set[Key] = set()
+        self._told: Dict[Key, str] = {}
+
+    def follow(self, url: str, task_id: str) -> None:
+        """There is this task at that TES server. If the service is away, it is told later."""
+        key = (url, task_id)
+        if _is_task_id(task_id) and key not in self._followed:
+            self._owed.add(key)
+            self._attempt(self._settle)
+
+    def note(self, url: str, task_id: str, state: str) -> None:
+        """The TES server itself told the program this."""
+        self._told[url, task_id] = state
+
+    def state(self, url: str, task_id: str, wait: float) -> Optional[str]:
+        """How the task stands; None: ask the TES server.
+
+        A thread that asks for the same task again waits for news of it, up to `wait` seconds.
+        One that goes round many is answered at once: none may hold up the others.
+        """
+        key = (url, task_id)
+        is_same = getattr(self._thread, "asked_last", None) == key
+        self._thread.asked_last = key
+        if key not in self._followed and key not in self._owed:
+            return None
+        found = self._attempt(lambda: self._look_up(key, wait if is_same else 0))
+        if found not in FINAL_STATES and self._told.get(key) in FINAL_STATES:
+            # The server told the program of the end, and the service has not seen it yet.
+            return None
+        if found:
+            self._told[key] = found
+        return found
+
+    def _attempt(self, ask: Callable[[], T]) -> Optional[T]:
+        number = self._rests.begin()
+        if number is None:
+            return None
+        try:
+            answer = ask()
+        except Exception as error:  # noqa: BLE001 - whatever it is, py-tes would not have raised it
+            if self._rests.fail(number, _rest(error)):
+                log.warning("%s; asking the TES server meanwhile", error)
+            return None
+        if self._rests.succeed(number):
+            log.warning("%s is back", self._client.url)
+        return answer
+
+    def _settle(self) -> None:
+        owed = sorted(self._owed)
+        if not owed:
+            return
+        named = [(self._name_of(url), task_id) for url, task_id in owed]
+        try:
+            self._client.add_tasks(self._run(), named)
+        except CallbackServiceError as error:
+            if error.status != 404:
+                raise
+            # The run has expired, or somebody deleted it.
+            self._run_id = None
+            self._client.add_tasks(self._run(), named)
+        self._followed.update(owed)
+        self._owed.difference_update(owed)
+
+    def _run(self) -> str:
+        with self._registering:
+            if self._run_id is None:
+                self._run_id = self._client.register(self._name).id
+                log.info("following tasks in run %s at %s", self._run_id, self._client.url)
+            return self._run_id
+
+    def _look_up(self, key: Key, wait: float) -> Optional[str]:
+        self._settle()
+        url, task_id = key
+        known = self._told.get(key)
+        # Who tries whether the service is back shall know it at once.
+        wait = 0 if self._rests.is_away else wait if known else UNSEEN
+        try:
+            task = self._client.task(self._name_of(url), task_id, known or UNKNOWN, wait)
+        except CallbackServiceError as error:
+            if error.status != 404:
+                raise
+            # Forgotten there, and still wanted here.
+            self._followed.discard(key)
+            self._owed.add(key)
+            return None
+        is_news = task.state not in (known, UNKNOWN)
+        return task.state if is_news or (known == task.state and self._is_seen(url)) else None
+
+    def _is_seen(self, url: str) -> bool:
+        """Whether the service has looked at the TES server lately, as far as can be told."""
+        now = self._clock.now()
+        look = self._looks.setdefault(url, _Look(now))
+        if now - look.checked_at >= CHECK_EVERY:
+            look.checked_at = now
+            name = self._name_of(url)
+            polls = [one.polling.last_poll_at for one in self._client.servers() if one.name == name]
+            look.note(polls[0] if polls else None, now)
+        return now - look.moved_at <= BLIND_AFTER
+
+    def _name_of(self, url: str) -> str:
+        if self._server:
+            return self._server
+        if url not in self._servers:
+            places = dict(_places(self._client.servers(), self._client.url))
+            if _place(url) not in places:
+                raise NoSuchServer(f"no TES server is registered as {url} at {self._client.url}")
+            self._servers[url] = places[_place(url)]
+        return self._servers[url]
+
+
+class _Look:
+    """When the service last polled a server, by its clock, and since when that has not moved."""
+
+    def __init__(self, now: float) -> None:
+        self.checked_at = self.moved_at = now
+        self._polled_at: Optional[datetime] = None
+
+    def note(self, polled_at: Optional[datetime], now: float) -> None:
+        if polled_at != self._polled_at:
+            self._polled_at, self.moved_at = polled_at, now
+
+
+def _is_task_id(task_id: object) -> bool:
+    is_text = isinstance(task_id, str) and 0 < len(task_id) <= LONGEST_ID
+    return is_text and str(task_id).isprintable() and task_id not in (".", "..")
+
+
+def _rest(error: Exception) -> float:
+    if isinstance(error, NoSuchServer):
+        return REST_OF_STRANGERS
+    return min(getattr(error, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
+
+
+def _places(servers: Iterable[Server], service: str) -> Iterator[Tuple[object, str]]:
+    """Where each server is found: itself, by the gateway, and the default one at its root, too."""
+    for server in servers:
+        if server.default:
+            yield _place(service), server.name
+        for url in (server.url, server.gateway_url):
+            if url:
+                yield _place(url), server.name
+
+
+def _place(url: str) -> object:
+    """Equal for URLs that lead a TES client to the same server."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    for base in _BASE_PATHS:
+        if path.endswith(base):
+            path = path[: -len(base)]
+            break
+    port: Optional[int] = None
+    with suppress(ValueError):
+        port = parts.port
+    return parts.scheme, parts.hostname, port or _PORTS.get(parts.scheme), path.rstrip("/")
