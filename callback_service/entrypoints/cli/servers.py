@@ -34,7 +34,7 @@ Credentials = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="With what the service reaches it: a name in `custom.servers.credentials`.",
+        help="With what the service reaches it: a name that the settings have credentials for.",
     ),
 ]
 Default = Annotated[
