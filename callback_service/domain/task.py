@@ -74,11 +74,17 @@ class Task:
         """Whether nobody needs to ask the server any more: it ended, and the server said so."""
         return self.state.is_final and self.confirmed_at is not None
 
-    def hear(self, state: State, source: Source, at: datetime) -> Self:
-        """The task after `source` told of `state`: the rules of belief."""
+    def hear(
+        self, state: State, source: Source, at: datetime, asked_at: datetime | None = None
+    ) -> Self:
+        """The task after `source` told of `state`: the rules of belief.
+
+        `asked_at` is when it was asked, if that was before `at`: the state is as old as that.
+        """
         # A server that does not know confirms nothing.
         is_confirmed = source.is_truth and state is not State.UNKNOWN
-        heard = replace(self, heard_at=at, confirmed_at=at if is_confirmed else self.confirmed_at)
+        confirmed_at = self._confirmed(asked_at or at) if is_confirmed else self.confirmed_at
+        heard = replace(self, heard_at=at, confirmed_at=confirmed_at)
         if is_confirmed and self.missing_at:
             heard = replace(heard, missing_at=None, rev=self.rev + 1)
         return heard._move(state, source, at) if self._believes(state, source) else heard
@@ -92,7 +98,8 @@ class Task:
             return replace(self, missing_at=at, rev=self.rev + 1)
         if at - self.missing_at < MISSING_FOR:
             return self
-        return self._move(State.SYSTEM_ERROR, Source.POLL, at, LOST)
+        missed = replace(self, confirmed_at=self._confirmed(at))
+        return missed._move(State.SYSTEM_ERROR, Source.POLL, at, LOST)
 
     def accept(self, at: datetime) -> Self:
         """The task after the server let its owner see it."""
@@ -101,6 +108,10 @@ class Task:
     def tag(self) -> Self:
         """The task, now known to be found by the tag that the gateway gave it."""
         return self if self.is_tagged else replace(self, is_tagged=True, rev=self.rev + 1)
+
+    def _confirmed(self, at: datetime) -> datetime:
+        # Of two that asked, the later one may have been answered first.
+        return max(self.confirmed_at, at) if self.confirmed_at else at
 
     def _believes(self, state: State, source: Source) -> bool:
         if state in {self.state, State.UNKNOWN}:
@@ -115,8 +126,8 @@ class Task:
             seq=update.seq,
             history=(*self.history, update)[-HISTORY_LIMIT:],
             owed=frozenset(self.runs) - self.quiet,
-            # A correction out of a final state leaves nothing confirmed but itself.
-            confirmed_at=at if source.is_truth else None,
+            # What a callback tells leaves nothing confirmed.
+            confirmed_at=self.confirmed_at if source.is_truth else None,
             updated_at=at,
             rev=self.rev + 1,
         )

@@ -17,11 +17,13 @@ class Sighting:
 
     `seq` is what was known before the server was asked: if the task has moved since, by a
     callback that was faster, the answer is older than what is known and says nothing.
+    `asked_at` is from before the question: a slow answer is as old as that.
     """
 
     key: TaskKey
     state: State | None
     seq: int
+    asked_at: datetime
     source: Source = Source.POLL
 
 
@@ -51,7 +53,7 @@ def _decision(sighting: Sighting, clock: Clock) -> Callable[[Task], Task]:
 def _believed(task: Task, sighting: Sighting, now: datetime) -> Task:
     if sighting.state is None:
         return task.miss(now)
-    if is_doubtful(task, sighting.state, now):
+    if is_doubtful(task, sighting.state, sighting.asked_at):
         # When it was first heard of is put down: else it would be new for ever, and doubted.
         return task if task.heard_at else task.hear(State.UNKNOWN, sighting.source, now)
-    return task.hear(sighting.state, sighting.source, now)
+    return task.hear(sighting.state, sighting.source, now, sighting.asked_at)

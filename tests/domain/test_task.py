@@ -103,9 +103,10 @@ class TestBelief:
 
     @given(events=EVENTS, truth=st.sampled_from(KNOWN))
     def test_whatever_was_repeated_reordered_or_lost_the_truth_ends_it(self, events, truth):
-        task = after(*events, hear(truth, 61, POLL))
+        # Later than any of the events.
+        task = after(*events, hear(truth, 601, POLL))
         assert task.state is truth
-        assert task.confirmed_at == at(61)
+        assert task.confirmed_at == at(601)
 
     @given(callbacks=st.lists(CALLBACKS, max_size=12), replays=st.integers(1, 3))
     def test_a_replay_of_everything_after_the_end_changes_nothing(self, callbacks, replays):
@@ -143,6 +144,18 @@ class TestConfirmation:
         task = after(hear(COMPLETE, 1), hear(COMPLETE, 2, source))
         assert task.confirmed_at == at(2)
         assert task.seq == 1
+
+    def test_what_a_server_says_is_as_old_as_the_question(self):
+        moved = TASK.hear(RUNNING, POLL, at(9), asked_at=at(1))
+        assert (moved.confirmed_at, moved.heard_at, moved.updated_at) == (at(1), at(9), at(9))
+        assert moved.history[-1].at == at(9)
+        again = moved.hear(RUNNING, POLL, at(19), asked_at=at(11))
+        assert (again.confirmed_at, again.heard_at) == (at(11), at(19))
+
+    @pytest.mark.parametrize("state", [RUNNING, COMPLETE])
+    def test_but_an_earlier_question_that_is_answered_later_takes_nothing_back(self, state):
+        known = TASK.hear(RUNNING, POLL, at(6), asked_at=at(5))
+        assert known.hear(state, POLL, at(9), asked_at=at(1)).confirmed_at == at(5)
 
     def test_a_callback_that_moves_on_takes_the_confirmation_with_it(self):
         assert after(hear(RUNNING, 1, POLL), hear(COMPLETE, 2)).confirmed_at is None

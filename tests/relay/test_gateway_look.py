@@ -118,6 +118,30 @@ def test_and_polls_believe_it_too(service):
     assert service.task(task_id).state is State.SYSTEM_ERROR
 
 
+def test_a_slow_answer_is_as_old_as_the_question(service):
+    task_id = service.submitted()
+    asked_at = service.clock.now()
+    service.tes.meanwhile = lambda put: service.clock.advance(7)
+    service.state(task_id)
+    service.tes.meanwhile = lambda put: None
+    task = service.task(task_id)
+    assert task.confirmed_at == asked_at
+    assert task.heard_at == task.history[0].at == service.clock.now()
+    service.state(task_id)
+    assert asked_for(service, task_id) == 2
+
+
+def test_and_does_not_take_back_an_end_that_was_told_just_before_it(service):
+    """The server called it RUNNING then, and has settled since."""
+    run_id, keys = service.register()
+    task_id = service.submitted(run_id=run_id)
+    service.call_back(keys, task_id, State.COMPLETE)
+    service.core.answer = _saying(task_id, "RUNNING")
+    service.tes.meanwhile = lambda put: service.clock.advance(7)
+    service.look(task_id, "FULL")
+    assert service.task(task_id).state is State.COMPLETE
+
+
 def test_an_end_is_told_for_ever(service):
     task_id = service.submitted()
     service.clock.advance(60)

@@ -310,9 +310,10 @@ class Promises(RuleBasedStateMachine):
     def read(self, task_id: str, fuse: Fuse) -> None:
         tasks, tes = fuse.protect(self.service.tasks), fuse.protect(self.tes)
         known = tasks.load([key(task_id)]).get(key(task_id), Task(key(task_id)))
+        asked_at = self.service.clock.now()
         reply = tes.ask(self.service.servers.find(DEFAULT_SERVER), Question(f"/tasks/{task_id}"))
         seen = State(json.loads(reply.body)["state"])
-        sighting = Sighting(key(task_id), seen, known.seq, Source.GATEWAY)
+        sighting = Sighting(key(task_id), seen, known.seq, asked_at, Source.GATEWAY)
         recorder = Recorder(tasks, self.service.doorbell, self.service.waiters)
         Observer(recorder, self.service.clock).observe([sighting])
 

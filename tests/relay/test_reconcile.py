@@ -198,10 +198,18 @@ class TestLost:
     def test_a_task_that_was_missed_once_and_is_listed_again_is_no_longer_missed(self, service):
         task_ids = service.submit_and_follow(20)
         service.pass_time(5)
-        service.observer.observe([Sighting(key(task_ids[0]), None, 1)])
+        service.observer.observe([Sighting(key(task_ids[0]), None, 1, service.clock.now())])
         assert service.task(task_ids[0]).missing_at
         service.pass_time(5)
         assert service.task(task_ids[0]).missing_at is None
+
+    def test_what_a_poll_saw_is_as_old_as_its_beginning(self, service):
+        (task_id,) = service.submit_and_follow(1)
+        began_at = service.clock.now()
+        service.tes.meanwhile = lambda put: service.clock.advance(7)
+        service.look(service.worker())
+        task = service.task(task_id)
+        assert (task.confirmed_at, task.heard_at) == (began_at, service.clock.now())
 
     def test_a_proxy_that_knows_nothing_at_all_is_not_believed(self, service):
         """While a server restarts, its proxy may answer 404 to whatever comes."""

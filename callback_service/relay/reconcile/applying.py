@@ -42,14 +42,14 @@ def sightings(errand: Errand, seen: Seen, *, is_cover: bool) -> Iterator[Sightin
         state = seen.states.get(task.key.task_id)
         if state is None:
             if task.key.task_id in seen.missing and may_be_lost(task, errand.server):
-                yield Sighting(task.key, None, task.seq)
+                yield Sighting(task.key, None, task.seq, errand.began_at)
         elif state is not State.UNKNOWN and (
             state is not task.state
             or task.confirmed_at is None
             or task.missing_at is not None
             or (task.key in due and not (is_cover and task.is_in(errand.began_at)))
         ):
-            yield Sighting(task.key, state, task.seq)
+            yield Sighting(task.key, state, task.seq, errand.began_at)
 
 
 def apply(observer: Observer, wanted: Sequence[Sighting]) -> News:
