@@ -369,12 +369,35 @@ def test_a_task_that_is_not_found_is_not_waited_for(service):
     assert (answer.status, answer.headers) == (404, {})
 
 
-def test_without_a_database_nobody_waits(service):
+@pytest.mark.parametrize("end", ["QUEUED", "COMPLETE"])
+def test_without_a_database_nobody_waits_and_nobody_asks_in_a_loop(service, end):
+    task_id = service.submitted()
+    service.clock.advance(60 if end == "COMPLETE" else 0)
+    service.set_down()
+    begun = time.monotonic()
+    answer = service.look(task_id, wait=20)
+    assert 0.9 < time.monotonic() - begun < 5
+    assert json.loads(answer.body) == {"id": task_id, "state": end}
+    assert answer.headers == {}
+    assert asked_for(service, task_id) == 1
+
+
+def test_without_a_database_nobody_is_kept_for_longer_than_was_asked_for(service):
     task_id = service.submitted()
     service.set_down()
     begun = time.monotonic()
-    assert service.state(task_id, wait=20) == "QUEUED"
-    assert time.monotonic() - begun < 5
+    assert service.look(task_id, wait=0).headers == {}
+    assert time.monotonic() - begun < 0.9
+
+
+def test_in_a_state_that_nobody_knows_nobody_waits_either(service):
+    task_id = service.submitted()
+    service.core.answer = _saying(task_id, "INVENTED")
+    begun = time.monotonic()
+    answer = service.look(task_id, wait=20)
+    assert 0.9 < time.monotonic() - begun < 5
+    assert json.loads(answer.body)["state"] == "INVENTED"
+    assert answer.headers == {}
 
 
 def test_a_database_that_fails_meanwhile_ends_the_waiting(service):
@@ -384,8 +407,10 @@ def test_a_database_that_fails_meanwhile_ends_the_waiting(service):
     service.state(task_id)
     failing = later(0.1, service.set_down)
     begun = time.monotonic()
-    assert service.state(task_id, wait=20) == "QUEUED"
-    assert time.monotonic() - begun < 5
+    answer = service.look(task_id, wait=20)
+    assert 0.9 < time.monotonic() - begun < 5
+    assert json.loads(answer.body)["state"] == "QUEUED"
+    assert answer.headers == {}
     failing.join()
 
 

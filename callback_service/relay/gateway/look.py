@@ -1,5 +1,6 @@
 """`GET /tasks/{id}`: from what is known while that is fresh, else from the server."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,6 +28,8 @@ from callback_service.relay.watch import Watch
 
 # Those who wait say so again before the workers forget it (`wanting.FOR`).
 SAY_AGAIN = 4.0
+# Who would wait asks again as soon as there is an answer; so many seconds lie between two.
+APART = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +71,30 @@ class Looker:
 
     def look(self, look: Look) -> Answer:
         """Raises `ServerFailed` where the server was asked and gave no usable answer."""
-        known = self._known(look)
-        told = self._once(look, known)
         if look.wait is None or not look.manner.is_minimal:
+            return self._once(look, self._known(look)).answer
+        begun_at = time.monotonic()
+        told = self._waited(look, look.wait)
+        if told is None:
+            time.sleep(max(0, min(APART, look.wait) - (time.monotonic() - begun_at)))
+            look = self._anew(look)
+            return self._once(look, self._known(look)).answer
+        if not told.answer.is_success:
             return told.answer
+        return told.answer.saying(Preference_Applied=f"wait={look.wait}")
+
+    def _waited(self, look: Look, seconds: int) -> _Told | None:
+        """None where there was nothing to wait upon, or no database that would tell of it."""
+        known = self._known(look)
+        if known is None:
+            return None
+        told = self._once(look, known)
         # What was known before: if the server said another one by now, that is news already.
-        begun = known.state if known and known.seq else told.state
-        if told.state is begun and begun is not None and not begun.is_final:
-            told = self._hold(look, begun, look.wait)
-        answer = told.answer
-        return (
-            answer.saying(Preference_Applied=f"wait={look.wait}") if answer.is_success else answer
-        )
+        begun = known.state if known.seq else told.state
+        if told.state is begun and begun and not begun.is_final:
+            return self._hold(look, begun, seconds)
+        # In a state that nobody knows, the task may be for long.
+        return told if told.state or not told.answer.is_success else None
 
     def _known(self, look: Look) -> Task | None:
         """The task, new where nobody knew it; None where the database cannot say."""
@@ -143,7 +158,7 @@ class Looker:
             return changes[0].after
         return self.breaker.call(self.tasks.load, [known.key]).get(known.key, known)
 
-    def _hold(self, look: Look, begun: State, seconds: int) -> _Told:
+    def _hold(self, look: Look, begun: State, seconds: int) -> _Told | None:
         found: list[Task | None] = []
 
         def has_moved() -> bool:
@@ -154,12 +169,18 @@ class Looker:
             return found[0] is None or found[0].state is not begun
 
         self.watch.until(look.topic, seconds, has_moved, lambda: self.say_again)
-        # Much may have changed in a minute.
-        now = replace(look, visit=replace(look.visit, server=self.book.find(look.visit.server.key)))
         (task,) = found
-        if task and task.seq and task.state is not begun and self.acceptance.holds(now.visit, task):
+        if task is None:
+            return None
+        now = self._anew(look)
+        if task.seq and task.state is not begun and self.acceptance.holds(now.visit, task):
             return _told(now, task.state)
         return self._once(now, task)
+
+    def _anew(self, look: Look) -> Look:
+        """Much may have changed in a minute."""
+        server = self.book.find(look.visit.server.key)
+        return replace(look, visit=replace(look.visit, server=server))
 
 
 def _told(look: Look, state: State) -> _Told:
