@@ -172,6 +172,8 @@ def http(url: Any = "http://example.org/", **more: Any) -> dict[str, Any]:
     return {"sink": {"type": "http", "url": url, **more}}
 
 
+CWL_WES = {"type": "cwl-wes", "target": "cwl", "wes_run_id": "A1B2C3"}
+
 SINK_URLS = {
     "ftp://example.org/": "http or https",
     "file:///etc/passwd": "http or https",
@@ -278,9 +280,19 @@ ABOUT_RUNS = (
     Row("sink is a string", 400, "sink", "type object", body={"sink": "none"}),
     Row("sink is null", 400, "sink", "type object", body={"sink": None}),
     Row("sink has no type", 400, "sink.type", "is missing", body={"sink": {}}),
-    Row("sink of another type", 400, "sink.type", "http, none", body={"sink": {"type": "ftp"}}),
+    Row("sink of another type", 400, "sink.type", "http, cwl-wes, none", body={"sink": {"type": "ftp"}}),
     Row("sink http without url", 400, "sink.url", "is missing", body={"sink": {"type": "http"}}),
     Row("sink none with url", 400, "sink.url", "type http", body={"sink": {"type": "none", "url": "http://example.org"}}),
+    Row("sink none with target", 400, "sink.target", "type cwl-wes", body={"sink": {"type": "none", "target": "cwl"}}),
+    Row("sink cwl-wes with url", 400, "sink.url", "type http", body={"sink": CWL_WES | {"url": "http://example.org"}}),
+    Row("sink cwl-wes without target", 400, "sink.target", "is missing", body={"sink": {"type": "cwl-wes", "wes_run_id": "A1B2C3"}}),
+    Row("sink cwl-wes without run", 400, "sink.wes_run_id", "is missing", body={"sink": {"type": "cwl-wes", "target": "cwl"}}),
+    Row("sink.target is unknown", 400, "sink.target", "there is cwl", body={"sink": CWL_WES | {"target": "other"}}),
+    Row("sink.target is an address", 400, "sink.target", "not allowed", body={"sink": CWL_WES | {"target": "mongodb://db/"}}),
+    Row("sink.target is an object", 400, "sink.target", "type string", body={"sink": CWL_WES | {"target": {"$ne": ""}}}),
+    Row("sink.wes_run_id is an object", 400, "sink.wes_run_id", "type string", body={"sink": CWL_WES | {"wes_run_id": {"$ne": ""}}}),
+    Row("sink.wes_run_id is empty", 400, "sink.wes_run_id", "not be empty", body={"sink": CWL_WES | {"wes_run_id": ""}}),
+    Row("sink.wes_run_id has a line break", 400, "sink.wes_run_id", "not allowed", body={"sink": CWL_WES | {"wes_run_id": "A1\n"}}),
     Row("sink with a misspelt field", 400, "sink", "no field urll", body={"sink": {"type": "http", "urll": "http://example.org"}}),
     Row("sink.url is a number", 400, "sink.url", "type string", body=http(5)),
     Row("sink.format is unknown", 400, "sink.format", "batch, tes, cloudevents", body=http(format="xml")),

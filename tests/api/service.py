@@ -26,7 +26,7 @@ from tests.services import STARTING, free_port
 
 JSON = "application/json"
 TOKENS = {name: f"cbs_{name}_{secrets.token_hex(8)}" for name in ("admin", "user", "read", "other")}
-# Of the credentials `hpc`, with which TES servers are reached.
+# Of the credentials `hpc`, with which TES servers are reached, and of the target `cwl`.
 PASSWORD = secrets.token_hex(8)
 OWNERS = {"admin": "alice", "user": "alice", "read": "alice", "other": "bob"}
 
@@ -51,6 +51,13 @@ def write_credentials(folder: Path) -> Path:
     return path
 
 
+def write_config(folder: Path) -> Path:
+    path = folder / "own.yaml"
+    target = {"uri_env": "CWL_WES_URI"}
+    path.write_text(yaml.safe_dump({"custom": {"cwl_wes": {"targets": {"cwl": target}}}}))
+    return path
+
+
 def environment(mongo_uri: str, database: str, folder: Path) -> dict[str, str]:
     return {
         "MONGO_URI": mongo_uri,
@@ -60,6 +67,8 @@ def environment(mongo_uri: str, database: str, folder: Path) -> dict[str, str]:
         "CALLBACK_API_TOKENS_FILE": str(write_tokens(folder)),
         "CALLBACK_CREDENTIALS_FILE": str(write_credentials(folder)),
         "CALLBACK_EGRESS_ALLOW": "127.0.0.0/8",
+        "CALLBACK_CONFIG": str(write_config(folder)),
+        "CWL_WES_URI": f"mongodb://service:{PASSWORD}@127.0.0.1:9/",
     }
 
 

@@ -49,6 +49,15 @@ def test_keys_are_shown_once_and_header_values_never(service: Service) -> None:
         assert run["callback_url"].rpartition(".")[2] not in text
 
 
+def test_a_run_of_cwl_wes_is_named_with_its_target_and_no_address(service: Service) -> None:
+    sink = {"type": "cwl-wes", "target": "cwl", "wes_run_id": "A1B2C3"}
+    run = service.register({"sink": sink})
+    assert run["sink"] == sink
+    assert service.ask("get_run", run_id=run["id"]).json["sink"] == sink
+    changed = service.ask("change_run", {"sink": sink | {"wes_run_id": "B"}}, run_id=run["id"])
+    assert changed.json["sink"]["wes_run_id"] == "B"
+
+
 def test_runs_are_listed_newest_first_and_page_by_page(service: Service) -> None:
     ids = [service.register({"name": f"page-{number}"})["id"] for number in range(5)]
     for size in (1, 2, 5, 6):

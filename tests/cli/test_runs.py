@@ -42,6 +42,23 @@ def test_registering_sends_what_was_said_and_nothing_else(cli, service):
     }
 
 
+def test_a_run_of_cwl_wes_is_named_after_its_target(cli, service):
+    sink = {"type": "cwl-wes", "target": "cwl", "wes_run_id": "A1B2C3"}
+    result = cli("runs", "register", "--sink-cwl-wes", "cwl", "A1B2C3")
+    assert service.requests[-1][2] == {"sink": sink}
+    assert "cwl-WES run A1B2C3 in cwl" in result.stdout
+    assert "cwl-wes A1B2C3" in cli("runs", "list").stdout
+    cli("runs", "change", service.run_ids[0], "--sink-cwl-wes", "cwl", "other")
+    assert service.requests[-1][2] == {"sink": sink | {"wes_run_id": "other"}}
+
+
+def test_a_run_has_one_sink(cli):
+    both = ("--sink", "http://127.0.0.1:9000/", "--sink-cwl-wes", "cwl", "A1B2C3")
+    result = cli("runs", "register", *both)
+    assert result.exit_code == 2
+    assert "--sink or --sink-cwl-wes" in result.stderr
+
+
 def test_registering_shows_the_callback_url_and_the_secret_uncut(cli, service):
     result = cli("runs", "register", env={"COLUMNS": "40"})
     assert f"{service.url}/callbacks/{service.run_ids[0]}.open-sesame" in result.stdout

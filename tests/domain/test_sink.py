@@ -8,10 +8,15 @@ from callback_service.domain.sink import (
     MAX_HEADER_LENGTH,
     MAX_HEADERS,
     MAX_URL_LENGTH,
+    CwlWesSink,
+    Format,
     HttpSink,
     NoSink,
     check_http_sink,
+    check_sink,
     is_quiet,
+    place_of,
+    takes_batches,
 )
 
 POLICY = AddressPolicy()
@@ -114,3 +119,21 @@ def test_credentials_and_headers_of_ones_own_are_taken():
 def test_only_a_run_that_pulls_is_quiet():
     assert is_quiet(NoSink())
     assert not is_quiet(HttpSink(URL))
+
+
+def test_a_target_must_be_one_that_is_configured_and_those_are_named():
+    check_sink(CwlWesSink("two", "A1B2C3"), POLICY, {"two", "one"})
+    for targets, named in (({"two", "one"}, "there is one, two"), (set(), "there is none")):
+        with pytest.raises(InvalidInput, match=named) as refusal:
+            check_sink(CwlWesSink("three", "A1B2C3"), POLICY, targets)
+        assert refusal.value.field == "sink.target"
+
+
+def test_deliveries_to_one_database_share_a_place_that_no_host_has():
+    places = {place_of(CwlWesSink(target, run)) for target in ("a", "b") for run in ("1", "2")}
+    assert len(places | {place_of(HttpSink("https://a/")), place_of(HttpSink("https://b/"))}) == 4
+
+
+def test_only_the_formats_that_have_one_update_each_take_no_batches():
+    assert takes_batches(CwlWesSink("a", "1"))
+    assert [one for one in Format if takes_batches(HttpSink(URL, one))] == [Format.BATCH]

@@ -372,8 +372,8 @@ _PUBLIC = ("/readyz", "/callbacks/")
 
 
 def _shown_sink(sink: Json) -> Json:
-    if sink["type"] == "none":
-        return {"type": "none"}
+    if sink["type"] != "http":
+        return sink
     shown = {"format": "batch", **sink, "header_names": list(sink.get("headers", {}))}
     shown.pop("headers", None)
     return shown

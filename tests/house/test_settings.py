@@ -13,11 +13,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from callback_service import wiring
-from callback_service.config import ENVIRONMENT
+from callback_service.config import ENVIRONMENT, targets
 from callback_service.config.credentials import Credentials, resolved
 from callback_service.config.cwl_wes_settings import TargetSettings
 from callback_service.config.server_settings import StoredCredentials
 from callback_service.config.settings import Settings
+from callback_service.config.targets import Target
 from callback_service.domain.capability import hash_token
 from callback_service.domain.errors import ConfigError
 from callback_service.domain.feed import SETTLING
@@ -364,3 +365,65 @@ def test_a_file_of_credentials_that_is_not_there_is_named(tmp_path: Path) -> Non
     missing = str(tmp_path / "missing.yaml")
     with pytest.raises(ConfigError, match=re.escape(f"{missing} cannot be read")):
         load(tmp_path, CALLBACK_CREDENTIALS_FILE=missing)
+
+
+# ---- databases of cwl-WES ----
+
+WES_URI = "mongodb://service:very-secret@wes-db:27017/?authSource=admin"
+
+
+def with_targets(text: str) -> str:
+    return f"custom: {{cwl_wes: {{targets: {text}}}}}"
+
+
+def test_the_uris_of_targets_are_where_they_are_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "uri").write_text(f"{WES_URI}\n")
+    own = with_targets(
+        f"{{one: {{uri_env: WES_URI}}, "
+        f"two: {{uri_file: {tmp_path}/uri, database: wes, collection: workflows}}}}"
+    )
+    settings = load(tmp_path, own, WES_URI=WES_URI)
+    found = targets.resolved(settings.cwl_wes.targets, {"WES_URI": WES_URI})
+    assert found == {
+        "one": Target(WES_URI, "cwl-wes-db", "runs"),
+        "two": Target(WES_URI, "wes", "workflows"),
+    }
+    assert "very-secret" not in repr(found)
+
+
+BAD_TARGETS = {
+    "{a: {}}": "targets.a: must have one of uri_env, uri_file",
+    "{a: {uri_env: WES_URI, uri_file: x}}": "targets.a: must have one of uri_env, uri_file",
+    "{a: {uri: mongodb://very-secret@b/}}": "targets.a.uri: there is no such setting",
+    "{a: {uri_env: NOT_SET}}": "a.uri_env: there is nothing in the variable NOT_SET; set it",
+    "{a: {uri_file: missing}}": "a.uri_file: cannot read missing: No such file or directory",
+    "{a: {uri_file: own.yaml}, b: {uri_env: NOT_SET}}": "b.uri_env: there is nothing in",
+    "{a: {uri_env: BAD_URI}}": "targets.a: its URI is none of MongoDB; it looks like mongodb://",
+    "{A: {uri_env: WES_URI}}": "'A' cannot be a name",
+    "{a: {uri_env: WES_URI, database: ''}}": "a.database: ",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), BAD_TARGETS.items())
+def test_a_target_that_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(
+            tmp_path,
+            with_targets(text),
+            WES_URI=WES_URI,
+            BAD_URI="mongodb://service:very-secret@wes-db:27017:5/",
+        )
+    assert says in str(refused.value)
+    assert "very-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", " \n", b"\x80"])
+def test_a_file_without_a_uri_is_named(tmp_path: Path, text: str | bytes) -> None:
+    path = tmp_path / "uri"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        load(tmp_path, with_targets(f"{{a: {{uri_file: {path}}}}}"))
+
+
+def test_what_a_uri_of_a_cluster_stands_for_may_come_later(tmp_path: Path) -> None:
+    load(tmp_path, with_targets("{a: {uri_env: U}}"), U="mongodb+srv://a:b@wes.invalid/")

@@ -43,6 +43,7 @@ class SmallService:
     doorbell: FakeDoorbell = field(default_factory=FakeDoorbell)
     waiters: FakeWaiters = field(default_factory=FakeWaiters)
     sender: FakeSender = field(default_factory=FakeSender)
+    targets: tuple[str, ...] = ()
 
     def __post_init__(self):
         self.recorder = Recorder(self.tasks, self.doorbell, self.waiters)
@@ -55,6 +56,7 @@ class SmallService:
             self.doorbell,
             self.clock,
             AddressPolicy(),
+            self.targets,
         )
         self.sweeper = Sweeper(self.tasks, self.runs, self.doorbell, self.clock)
         keep = Retention(tasks=timedelta(days=30), deliveries=timedelta(days=7))

@@ -8,7 +8,7 @@ from callback_service.domain.errors import Conflict, InvalidInput, Unavailable, 
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Rewind, RunStatus
 from callback_service.domain.server import Server
-from callback_service.domain.sink import HttpSink, NoSink
+from callback_service.domain.sink import CwlWesSink, HttpSink, NoSink
 from callback_service.domain.states import State
 from callback_service.relay.quiet import let_owe
 from callback_service.relay.register import DEFAULT_LIFETIME, VALID_KEYS, NamedTask, Registration
@@ -65,6 +65,7 @@ class TestRegistering:
         ("wanted", "field"),
         [
             (Registration(sink=HttpSink("ftp://example.org")), "sink.url"),
+            (Registration(sink=CwlWesSink("nowhere", "A1B2C3")), "sink.target"),
             (Registration(sink=HttpSink("http://127.0.0.1/hook")), "sink.url"),
             (Registration(sink=HttpSink(SINK.url, headers={"Host": "x"})), "sink.headers.Host"),
             (Registration(server="nowhere"), "server"),

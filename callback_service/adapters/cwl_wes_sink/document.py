@@ -10,7 +10,7 @@ document, or else a late write could not be refused in the same step. cwl-WES ha
 and writes field by field: it neither shows that field nor loses it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo import UpdateOne
@@ -47,82 +47,99 @@ def lost_because(document: Document | None, wes_run_id: str) -> str | None:
 
 
 def changes(document: Document, news: Iterable[News]) -> list[UpdateOne]:
-    """The writes, in their order, that bring the document up to the news; none where it is."""
+    """The writes, in their order, that bring the document up to the news; none where it is.
+
+    Each is for many tasks, for each costs the engine a whole document. What holds no longer for
+    one of them is then not done for any, and decided anew on what is there.
+    """
     told = (document.get("callback_service") or {}).get("told") or {}
+    current = [one for one in news if told.get(one.mark, 0) <= one.seq]
     logs = _logs_by_task(document)
-    writes = [
-        write
-        for one in news
-        if told.get(one.mark, 0) <= one.seq
-        for write in _bring(document, one, logs.get(one.task_id, ()), told.get(one.mark, 0))
+    new = [one for one in current if one.task_id not in logs]
+    known = [one for one in current if one.task_id in logs]
+    moved = [one for one in known if _is_to_move(one, logs[one.task_id], told.get(one.mark, 0))]
+    doubled = [one for one in known if _is_to_tidy(one, logs[one.task_id])]
+    return [
+        *([_begin(document)] if _api(document).get("state") in _WAITING else ()),
+        *([_push(document, new)] if new else ()),
+        *(_set(document, group) for group in _alike(moved)),
+        *(_tidy(document, group) for group in _alike(doubled)),
     ]
-    if _api(document).get("state") in _WAITING:
-        # It has tasks, so its engine runs.
-        is_waiting = {"_id": document["_id"], "api.state": {"$in": _WAITING}}
-        writes.insert(0, UpdateOne(is_waiting, {"$set": {"api.state": "RUNNING"}}))
-    return writes
 
 
-def _bring(
-    document: Document, news: News, logs: Sequence[Document], told: int
-) -> Iterator[UpdateOne]:
-    if not logs:
-        yield _push(document, news)
-        # Where cwl-WES has pushed its own since the document was read, ours was not.
-        yield _set(document, news)
-        return
+def _is_to_move(news: News, logs: Iterable[Document], told: int) -> bool:
     movable = [log for log in logs if news.may_replace(log.get("state"))]
-    if movable and (told < news.seq or any(log.get("state") != news.state for log in movable)):
-        yield _set(document, news)
-    if len(movable) == len(logs) and len({_WHOLE in log for log in logs}) > 1:
-        yield _tidy(document, news)
+    is_behind = any(log.get("state") != news.state for log in movable)
+    return bool(movable) and (told < news.seq or is_behind)
 
 
-def _push(document: Document, news: News) -> UpdateOne:
-    there_is_none = {f"{_LOGS}.id": {"$ne": news.task_id}}
-    log = {"id": news.task_id, "state": str(news.state)}
+def _is_to_tidy(news: News, logs: Sequence[Document]) -> bool:
+    is_doubled = len({_WHOLE in log for log in logs}) > 1
+    return is_doubled and all(news.may_replace(log.get("state")) for log in logs)
+
+
+def _alike(news: Iterable[News]) -> list[list[News]]:
+    """Those that go to the same state, and may replace the same ones."""
+    groups: dict[tuple[State, bool], list[News]] = {}
+    for one in news:
+        groups.setdefault((one.state, one.may_replace(State.COMPLETE)), []).append(one)
+    return list(groups.values())
+
+
+def _begin(document: Document) -> UpdateOne:
+    """It has tasks, so its engine runs."""
+    is_waiting = {"_id": document["_id"], "api.state": {"$in": _WAITING}}
+    return UpdateOne(is_waiting, {"$set": {"api.state": "RUNNING"}})
+
+
+def _push(document: Document, news: Sequence[News]) -> UpdateOne:
+    there_is_none = {f"{_LOGS}.id": {"$nin": _task_ids(news)}}
+    logs = [{"id": one.task_id, "state": str(one.state)} for one in news]
     return UpdateOne(
-        _still_open(document, news) | there_is_none, {"$push": {_LOGS: log}, "$set": _told(news)}
+        _still_open(document, news) | there_is_none,
+        {"$push": {_LOGS: {"$each": logs}}, "$set": _told(news)},
     )
 
 
-def _set(document: Document, news: News) -> UpdateOne:
-    """In all logs of the task, of which there may be two for a while.
+def _set(document: Document, news: Sequence[News]) -> UpdateOne:
+    """In all logs of each task, of which there may be two for a while.
 
     Named by what they are, not by the positional `$`: of two it would mean one, and
     some MongoDB-compatible engines do not find it in nested arrays at all.
     """
-    ends = [] if news.may_replace(State.COMPLETE) else _ENDS
-    fitting = {"id": news.task_id, "state": {"$nin": ends}}
+    ends = [] if news[0].may_replace(State.COMPLETE) else _ENDS
     return UpdateOne(
-        _still_open(document, news) | {_LOGS: {"$elemMatch": fitting}},
-        {"$set": {f"{_LOGS}.$[log].state": str(news.state), **_told(news)}},
-        array_filters=[{f"log.{name}": condition for name, condition in fitting.items()}],
+        _still_open(document, news),
+        {"$set": {f"{_LOGS}.$[log].state": str(news[0].state), **_told(news)}},
+        array_filters=[{"log.id": {"$in": _task_ids(news)}, "log.state": {"$nin": ends}}],
     )
 
 
-def _tidy(document: Document, news: News) -> UpdateOne:
-    """Take our short log away where cwl-WES has pushed the whole one beside it.
+def _tidy(document: Document, news: Sequence[News]) -> UpdateOne:
+    """Take our short logs away where cwl-WES has pushed the whole ones beside them.
 
-    Only while both say the same: cwl-WES sets the state of the first one, which is ours.
+    But no log whose state cwl-WES has set since: it sets that of the first one, which is ours,
+    and what it knows then is in no other.
     """
-    alike = {"id": news.task_id, "state": str(news.state)}
-    return UpdateOne(
-        _still_open(document, news) | {_LOGS: {"$elemMatch": {**alike, _WHOLE: {"$exists": True}}}},
-        {"$pull": {_LOGS: {**alike, _WHOLE: {"$exists": False}}}},
-    )
+    ours = {"id": {"$in": _task_ids(news)}, "state": str(news[0].state), _WHOLE: {"$exists": False}}
+    return UpdateOne(_still_open(document, news), {"$pull": {_LOGS: ours}})
 
 
-def _still_open(document: Document, news: News) -> dict[str, Any]:
-    return {
-        "_id": document["_id"],
-        "api.state": {"$nin": FINISHED},
-        f"callback_service.told.{news.mark}": {"$not": {"$gt": news.seq}},
-    }
+def _still_open(document: Document, news: Iterable[News]) -> dict[str, Any]:
+    nothing_newer = {_mark(one): {"$not": {"$gt": one.seq}} for one in news}
+    return {"_id": document["_id"], "api.state": {"$nin": FINISHED}, **nothing_newer}
 
 
-def _told(news: News) -> dict[str, int]:
-    return {f"callback_service.told.{news.mark}": news.seq}
+def _told(news: Iterable[News]) -> dict[str, int]:
+    return {_mark(one): one.seq for one in news}
+
+
+def _mark(news: News) -> str:
+    return f"callback_service.told.{news.mark}"
+
+
+def _task_ids(news: Iterable[News]) -> list[str]:
+    return [one.task_id for one in news]
 
 
 def _api(document: Document) -> Document:
