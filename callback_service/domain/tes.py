@@ -1,12 +1,14 @@
 """What TES servers say, read and made such that every client can read it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, NoReturn
 
 from callback_service.domain.states import State
+from callback_service.domain.tes_reading import Reader
 from callback_service.domain.tes_shapes import in_the_shape_of_1_0, without_emptiness
 
 Json = dict[str, Any]
@@ -64,11 +66,6 @@ class Manner:
             return minimal(task["id"], task.get("state"), self.variant)
         return self._tidied(task)
 
-    def of_page(self, page: Json) -> Json:
-        rest = {name: value for name, value in page.items() if name != "tasks"}
-        tasks = [self.of_task(task) for task in page["tasks"]]
-        return {"tasks": tasks, **without_emptiness(rest)}
-
     def _tidied(self, task: Json) -> Json:
         own = {name: value for name, value in task.items() if name != "callback_url"}
         if isinstance(own.get("tags"), dict):
@@ -105,20 +102,7 @@ def seen(task: Json) -> Seen:
 
 def read_task(body: bytes) -> Json:
     """Raises `NotTes`, as the next ones do."""
-    return _checked_task(_read_object(body))
-
-
-def read_page(body: bytes) -> Json:
-    page = _read_object(body)
-    # Servers leave out, or write as null, what has no items.
-    tasks = page.get("tasks")
-    if tasks is None and page.keys() <= {"tasks", "next_page_token"}:
-        return {**page, "tasks": []}
-    if not isinstance(tasks, list):
-        raise NotTes("the list has no array `tasks`")
-    for task in tasks:
-        _checked_task(task)
-    return page
+    return checked_task(_read_object(body))
 
 
 def read_created(body: bytes) -> str:
@@ -150,7 +134,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _checked_task(task: Any) -> Json:
+def checked_task(task: Any) -> Json:
+    """Raises `NotTes` where it is none."""
     checked = _checked_id(task)
     if not isinstance(checked.get("state"), str | None):
         raise NotTes("the state of a task is not a string")
@@ -165,16 +150,35 @@ def _checked_id(task: Any) -> Json:
     return task
 
 
-def _read_object(body: bytes) -> Json:
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turns what can go wrong while JSON is read, and made again, into `NotTes`."""
     try:
-        document = json.loads(body, parse_constant=_refuse, parse_float=_finite)
+        yield
     except NotTes:
         raise
     except (ValueError, RecursionError):
         raise NotTes("it is not JSON") from None
+
+
+def reader(body: bytes) -> Reader:
+    """Raises `NotTes` where `body` is no JSON object; to be used while `reading`."""
+    found = Reader(_text_of(body), _DECODER)
+    if not found.is_at("{"):
+        raise NotTes("it is not a JSON object")
+    return found
+
+
+def _read_object(body: bytes) -> Json:
+    with reading():
+        document = _DECODER.decode(_text_of(body))
     if not isinstance(document, dict):
         raise NotTes("it is not a JSON object")
     return document
+
+
+def _text_of(body: bytes) -> str:
+    return body.decode(json.detect_encoding(body), "surrogatepass")
 
 
 def _refuse(name: str) -> NoReturn:
@@ -186,3 +190,6 @@ def _finite(text: str) -> float:
     if number in {float("inf"), float("-inf")}:
         raise NotTes("it holds a number that is too large")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

@@ -11,6 +11,8 @@ Json = dict[str, Any]
 # What users put there is theirs: an empty tag is a tag.
 _MAPS = frozenset({"tags", "env", "metadata", "backend_parameters"})
 
+_TREES = (dict, list)
+
 # The fields of TES 1.0.0, each with those of the objects in it.
 _Shape = Mapping[str, "_Shape | None"]
 
@@ -41,23 +43,34 @@ def without_emptiness(value: Any) -> Any:
 
     An empty word of a command is a word, and an exit code of 0 the best one.
     """
+    if isinstance(value, dict):
+        return _without_empty_fields(value)
     if isinstance(value, list):
-        return [without_emptiness(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    tidied = ((name, _tidied(name, inner)) for name, inner in value.items())
-    return {name: inner for name, inner in tidied if not _is_empty(inner)}
+        return [without_emptiness(item) if isinstance(item, _TREES) else item for item in value]
+    return value
 
 
-def _tidied(name: str, value: Any) -> Any:
-    if name in _MAPS and isinstance(value, dict):
-        return {key: inner for key, inner in value.items() if inner is not None}
-    return without_emptiness(value)
+def _without_empty_fields(fields: Json) -> Json:
+    # Most of what servers answer goes through here, thousands of times for a list.
+    kept = {}
+    for name, value in fields.items():
+        inner = value
+        if isinstance(value, dict) and name in _MAPS:
+            inner = _without_nulls(value)
+        elif isinstance(value, _TREES):
+            inner = without_emptiness(value)
+        if inner or _is_zero(inner):
+            kept[name] = inner
+    return kept
 
 
-def _is_empty(value: Any) -> bool:
-    # By `is`: in Python, 0 equals False.
-    return value is None or value is False or value in ("", [], {})
+def _without_nulls(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _is_zero(value: Any) -> bool:
+    # In Python, 0 equals False, and False is an integer.
+    return value is not False and value == 0
 
 
 def in_the_shape_of_1_0(task: Json) -> Json:

@@ -40,6 +40,7 @@ def gateway_of(
         registrar=registrar,
         watch=watch,
         aside=_aside,
+        breathe=_breathe,
         pause=time.sleep,
     )
     terms = Terms(
@@ -65,3 +66,8 @@ def _own_folder() -> TemporaryDirectory[str]:
 
 def _aside(work: Callable[[], None]) -> None:
     threading.Thread(target=work, daemon=True).start()
+
+
+def _breathe() -> None:
+    # Not 0: gevent would go on with us up to fifty times before it looks at the connections.
+    time.sleep(0.0005)

@@ -67,6 +67,7 @@ class GatewayService(SmallService):
             registrar=self.registrar,
             watch=self.waiters,
             aside=lambda work: work(),
+            breathe=lambda: None,
             pause=self.clock.advance,
         )
         terms = Terms(

@@ -1,21 +1,28 @@
 """Lists, cancels and the self-description, through the gateway."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from callback_service.domain.errors import ServerFailed
 from callback_service.domain.states import Source, State
-from callback_service.domain.tes import Variant
+from callback_service.domain.tes import Manner, Variant
 from callback_service.relay.gateway.named import TaskPath
+from callback_service.relay.gateway.passing import MOST_NOTED, NOTED_AT_ONCE
+from callback_service.relay.ports import Tasks
 from callback_service.tes_sim.reply import Reply
-from tests.relay.gateway_service import GatewayService
+from tests.relay.gateway_service import TAG, GatewayService
 from tests.relay.small_service import key
 
 
 @pytest.fixture
 def service() -> GatewayService:
     return GatewayService()
+
+
+def manner() -> Manner:
+    return Manner(True, Variant.GA4GH, TAG)
 
 
 def cancel(service: GatewayService, task_id: str):
@@ -108,6 +115,57 @@ def test_an_end_that_a_callback_told_is_confirmed_by_a_page(service):
     assert not service.task(task_id).is_settled
     service.page()
     assert service.task(task_id).is_settled
+
+
+class CountedTasks:
+    """Notes how many tasks are loaded at once."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self.tasks = tasks
+        self.loads: list[int] = []
+
+    def load(self, keys):
+        self.loads.append(len(keys))
+        return self.tasks.load(keys)
+
+
+def answer_tasks(service: GatewayService, ids: list[str], state: State = State.RUNNING) -> None:
+    body = json.dumps({"tasks": [{"id": task_id, "state": state} for task_id in ids]}).encode()
+    headers = {"Content-Type": "application/json"}
+    service.core.answer = lambda *args, now, **more: Reply(200, body, headers)
+
+
+def test_of_a_long_list_the_first_tasks_are_looked_up_some_at_a_time(service):
+    run_id, _ = service.register()
+    followed = [service.submitted(run_id=run_id) for _ in range(2)]
+    service.clock.advance(5)
+    others = [f"other-{n}" for n in range(20_000)]
+    answer_tasks(service, [*others[:1500], followed[0], *others[1500:], followed[1]])
+    counted = CountedTasks(service.tasks)
+    passing = replace(service.gateway.passing, tasks=counted)
+    answer = passing.page(service.visit(), "", manner())
+    assert len(json.loads(answer.body)["tasks"]) == 20_002
+    assert max(counted.loads) <= NOTED_AT_ONCE
+    assert sum(counted.loads) == MOST_NOTED
+    assert [service.task(one).state for one in followed] == [State.RUNNING, State.UNKNOWN]
+
+
+def test_a_database_that_fails_is_not_asked_for_the_rest_of_the_list(service):
+    answer_tasks(service, [f"t{n}" for n in range(MOST_NOTED)])
+    counted = CountedTasks(service.tasks)
+    passing = replace(service.gateway.passing, tasks=counted)
+    visit = service.visit()
+    service.set_down()
+    assert passing.page(visit, "", manner()).status == 200
+    assert len(counted.loads) == 1
+
+
+def test_others_get_their_turn_in_the_middle_of_a_long_list(service):
+    answer_tasks(service, [f"t{n}" for n in range(20_000)])
+    breaths: list[None] = []
+    passing = replace(service.gateway.passing, breathe=lambda: breaths.append(None))
+    passing.page(service.visit(), "", manner())
+    assert len(breaths) > 10
 
 
 def test_without_a_database_there_are_lists_all_the_same(service):

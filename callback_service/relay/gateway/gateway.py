@@ -70,6 +70,7 @@ class Ground:
     registrar: Registrar
     watch: Watch
     aside: Callable[[Callable[[], None]], None]
+    breathe: Callable[[], None]
     pause: Callable[[float], None]
 
 
@@ -135,6 +136,6 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
             clock=clock,
             patience=terms.patience,
         ),
-        passing=Passing(forwarder, wanting, tasks, observer, breaker, clock),
+        passing=Passing(forwarder, wanting, tasks, observer, breaker, clock, ground.breathe),
         tag=terms.tag,
     )

@@ -1,6 +1,6 @@
 """What is passed through: lists, cancels and the self-description."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,8 @@ from callback_service.domain import tes
 from callback_service.domain.errors import ServerFailed, Unavailable
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
-from callback_service.domain.tes import Json, Manner, NotTes
+from callback_service.domain.tes import Json, Manner, NotTes, Seen
+from callback_service.domain.tes_pages import tell_page
 from callback_service.relay.gateway.answer import Answer, answer_of, is_success, passed_on
 from callback_service.relay.gateway.breaker import Breaker
 from callback_service.relay.gateway.forward import Forwarder
@@ -22,6 +23,12 @@ from callback_service.relay.ports import Clock, Method, Reply, Tasks
 # A page may be older than a callback that came just before it was asked for.
 MOVING = timedelta(seconds=2)
 
+# Tasks of a page, newest first, whose states are put down: as many as TES lets a page hold. The
+# others are for those who ask for tasks by themselves.
+MOST_NOTED = 2_048
+# For more, a database that is well could need so long that it would be taken for one that is down.
+NOTED_AT_ONCE = 512
+
 
 @dataclass(frozen=True)
 class Passing:
@@ -33,6 +40,8 @@ class Passing:
     observer: Observer
     breaker: Breaker
     clock: Clock
+    # Lets the process serve others, in the middle of much work.
+    breathe: Callable[[], None]
 
     def page(self, visit: Visit, query: str, manner: Manner) -> Answer:
         asked_at = self.clock.now()
@@ -40,11 +49,11 @@ class Passing:
         if not is_success(reply.status):
             return passed_on(reply)
         try:
-            page = tes.read_page(reply.body)
+            page = tell_page(reply.body, manner, self.breathe, MOST_NOTED)
         except NotTes as error:
             raise ServerFailed(f"the TES server's answer is no list of tasks: {error}") from None
-        self._note(visit, page, asked_at)
-        return answer_of(manner.of_page(page), reply.status)
+        self._note(visit, page.seen, asked_at)
+        return Answer(reply.status, page.body)
 
     def cancel(self, visit: Visit, named: TaskPath, query: str) -> Answer:
         question = visit.question(f"{named.path}:cancel", query, Method.POST)
@@ -69,18 +78,20 @@ class Passing:
             raise ServerFailed(f"the TES server's service-info is wrong: {error}") from None
         return answer_of(_described(info, is_old=is_old, is_strict=is_strict), reply.status)
 
-    def _note(self, visit: Visit, page: Json, asked_at: datetime) -> None:
+    def _note(self, visit: Visit, page: Sequence[Seen], asked_at: datetime) -> None:
         """The states of the tasks that somebody follows; that there are others is no news."""
         states = {
             visit.key(seen.task_id): seen.state
-            for seen in map(tes.seen, page["tasks"])
+            for seen in page
             if seen.state and is_task_id(seen.task_id)
         }
-        if states and visit.is_lasting:
+        if visit.is_lasting:
+            keys = list(states)
             with suppress(Unavailable):
-                known = self.breaker.call(self.tasks.load, states.keys())
-                news = _news(known.values(), states, asked_at)
-                self.breaker.call(self.observer.observe, news)
+                for first in range(0, len(keys), NOTED_AT_ONCE):
+                    known = self.breaker.call(self.tasks.load, keys[first : first + NOTED_AT_ONCE])
+                    if news := _news(known.values(), states, asked_at):
+                        self.breaker.call(self.observer.observe, news)
 
 
 def _news(
