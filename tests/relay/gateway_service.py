@@ -1,6 +1,7 @@
 """The gateway over fakes, in front of simulated TES servers."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -40,6 +41,7 @@ class GatewayService(SmallService):
     fingerprints: FakeFingerprints = field(default_factory=FakeFingerprints)
     outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
     near_outcomes: FakeOutcomes = field(default_factory=FakeOutcomes)
+    aside: Callable[[Callable[[], None]], None] = lambda work: work()
 
     def __post_init__(self):
         self.waiters = Watch(self.tasks, self.clock)
@@ -66,7 +68,7 @@ class GatewayService(SmallService):
             recorder=self.recorder,
             registrar=self.registrar,
             watch=self.waiters,
-            aside=lambda work: work(),
+            aside=lambda work: self.aside(work),
             breathe=lambda: None,
             pause=self.clock.advance,
         )

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from callback_service.domain.polling import CallsBack, Polling
 from callback_service.domain.server import DEFAULT_SERVER, Access
 from callback_service.domain.states import Source, State
 from callback_service.domain.tes import Variant
+from callback_service.relay.gateway.acceptance import AGAIN
 from callback_service.relay.gateway.named import TaskPath
 from callback_service.tes_sim.reply import json_reply
 from tests.fakes.fuse import Fuse
@@ -481,7 +483,17 @@ def _refusing(*args, now, **more):
     return json_reply({"error": "who are you"}, 401)
 
 
-def test_a_refusal_while_the_database_is_down_is_not_forgotten(passing):
+@pytest.fixture
+def aside(passing):
+    """What is done beside; here, when a test does it."""
+    works = []
+    passing.aside = works.append
+    return works
+
+
+@pytest.fixture
+def refused(passing, aside):
+    """Whoever was let in a moment ago is refused while the database is down."""
     visit = passing.visit(authorization=MINE)
     task_id = passing.submitted(visit)
     passing.clock.advance(60)
@@ -489,14 +501,62 @@ def test_a_refusal_while_the_database_is_down_is_not_forgotten(passing):
     passing.clock.advance(1)
     right, passing.core.answer = passing.core.answer, _refusing
     passing.set_down()
-    assert passing.look(task_id, visit=visit).status == 401
-    passing.set_down(False)
+    for _ in range(3):
+        assert passing.look(task_id, visit=visit).status == 401
     passing.core.answer = right
-    passing.clock.advance(2)
+    passing.clock.advance(5)
+    return visit, task_id
+
+
+def test_a_refusal_while_the_database_is_down_is_not_forgotten(passing, refused):
+    visit, task_id = refused
+    passing.set_down(False)
+    count = len(passing.asked)
+    for _ in range(3):
+        assert passing.state(task_id, visit=visit) == "COMPLETE"
+    assert len(passing.asked) == count + 1
+
+
+def test_it_holds_everywhere_as_soon_as_the_database_is_back(passing, refused, aside):
+    """Whether or not anybody comes to the process that knows of it."""
+    visit, task_id = refused
+    passing.set_down(False)
+    begun_at = passing.clock.now()
+    (work,) = aside
+    work()
+    assert passing.clock.now() - begun_at <= timedelta(seconds=AGAIN)
+    count = len(passing.asked)
+    passing.state(task_id, visit=visit, gateway=passing.process())
+    assert len(passing.asked) == count + 1
+
+
+def test_it_is_tried_for_as_long_as_it_matters(passing, refused, aside):
+    visit, task_id = refused
+    begun_at = passing.clock.now()
+    (work,) = aside
+    work()
+    assert timedelta(seconds=54) < passing.clock.now() - begun_at < timedelta(seconds=62)
+    passing.set_down(False)
+    assert passing.fingerprints.denied_at(visit.owner, DEFAULT_SERVER) is None
+    # Nobody is answered any more on what was before it.
     count = len(passing.asked)
     passing.state(task_id, visit=visit)
     assert len(passing.asked) == count + 1
-    assert passing.fingerprints.denied_at(visit.owner, DEFAULT_SERVER)
+
+
+def test_and_so_is_the_next_one(passing, refused, aside):
+    visit, _ = refused
+    (work,) = aside
+    passing.set_down(False)
+    work()
+    passing.core.answer = _refusing
+    passing.tes.meanwhile = lambda put: passing.set_down()
+    assert passing.look("another", visit=visit).status == 401
+    denied_at = passing.clock.now()
+    passing.set_down(False)
+    (_, work) = aside
+    work()
+    assert passing.fingerprints.denied_at(visit.owner, DEFAULT_SERVER) == denied_at
 
 
 def test_an_answer_that_was_on_its_way_while_another_was_refused_lets_nobody_in(passing):

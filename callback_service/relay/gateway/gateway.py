@@ -91,7 +91,9 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
     # One for all: they ask the same database.
     breaker = Breaker(clock)
     book = ServerBook(ground.servers, clock, breaker)
-    acceptance = Acceptance(ground.fingerprints, breaker, clock, terms.accepted_for)
+    acceptance = Acceptance(
+        ground.fingerprints, breaker, clock, terms.accepted_for, ground.aside, ground.pause
+    )
     forwarder = Forwarder(ground.tes, acceptance)
     wanting = Wanting(ground.servers, clock, breaker)
     observer = Observer(ground.recorder, clock)
