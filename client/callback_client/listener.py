@@ -79,7 +79,7 @@ class Listener:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                content = next(answer.iter_content(LONGEST_ANSWER), b"")
+                content = _beginning(answer)
         # Whatever it is, and requests lets some of urllib3's pass: the thread must outlive it.
         except Exception as error:  # noqa: BLE001
             return Answer(told=False, again=True, reason=_what_failed(error))
@@ -103,6 +103,14 @@ class Listener:
         words = f"{status} {phrase}: {detail}" if detail else f"{status} {phrase}"
         # One line, and none that a terminal would do something with.
         return "".join(c if c.isprintable() else " " for c in words)[:LONGEST_REASON]
+
+
+def _beginning(answer: requests.Response) -> bytes:
+    try:
+        # All of it where it is short: the connection can be used again then.
+        return next(answer.iter_content(LONGEST_ANSWER), b"")
+    except Exception:  # noqa: BLE001 - the status has said already what became of the state
+        return b""
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

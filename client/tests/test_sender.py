@@ -14,8 +14,10 @@ from client.tests.fake_listener import TOKEN, FakeListener, Reply
 
 STATES = ["INITIALIZING", "QUEUED", "RUNNING", "COMPLETE"]
 SECRET = "whsec_YW4gZXhhbXBsZSBvZiBhIHNlY3JldCwgMzIgYnl0ZXM="
-# What a task may notice: a thread that gets its turn late, on a busy machine.
-AT_ONCE = 0.25
+# Hardly a call takes a hundredth of that; a thread may get its turn late on a busy machine.
+AT_ONCE = 0.005
+# Much less than a listener that hangs would cost.
+BUSY_MACHINE = 1.0
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +43,22 @@ def busy_first(times, status=503, **headers):
     return lambda _task, _state: left.pop() if left else Reply()
 
 
-def longest(calls):
-    """How many seconds the slowest of the calls took."""
-    found = 0.0
+def until(holds):
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def check_that_nobody_waits(calls):
+    took = []
     for call in calls:
         before = time.monotonic()
         call()
-        found = max(found, time.monotonic() - before)
-    return found
+        took.append(time.monotonic() - before)
+    took.sort()
+    assert took[len(took) * 9 // 10] < AT_ONCE
+    assert took[-1] < BUSY_MACHINE
 
 
 def test_states_are_told_in_order_over_one_connection(listener, sender):
@@ -74,7 +84,7 @@ def test_a_callback_is_what_tes_says_it_is(listener, sender):
 def test_sending_waits_for_nobody_while_the_listener_hangs(listener, sender):
     listener.hang()
     calls = [lambda n=n: sender.send(f"job-{n % 50}", STATES[n % 4]) for n in range(2000)]
-    assert longest(calls) < AT_ONCE
+    check_that_nobody_waits(calls)
     assert listener.told == []
     listener.release()
     assert sender.flush(30)
@@ -87,7 +97,7 @@ def test_sending_waits_for_nobody_where_all_that_may_wait_does(listener):
     with Sender(listener.url, capacity=10_000, linger=0) as sender:
         calls = [lambda n=n: sender.send(f"job-{n}", "RUNNING") for n in range(12_000)]
         ends = [lambda n=n: sender.send(f"end-{n}", "COMPLETE") for n in range(2_000)]
-        assert longest([*calls, *ends]) < AT_ONCE
+        check_that_nobody_waits([*calls, *ends])
         # And one is on its way.
         assert sender.counts.waiting in (10_000, 10_001)
 
@@ -180,12 +190,20 @@ def test_a_listener_that_hangs_is_given_up_and_tried_again(listener, caplog):
     listener.hang()
     with Sender(listener.url, timeout=0.2, linger=10) as sender:
         sender.send("job-1", "RUNNING")
-        time.sleep(0.5)
-        assert "timed out" in caplog.text
+        until(lambda: "timed out" in caplog.text)
         listener.release()
         assert sender.flush(10)
     # The listener may have taken the one that it was slow with, too.
     assert set(listener.told) == {("job-1", "RUNNING")}
+
+
+def test_an_answer_that_never_ends_is_an_answer(listener):
+    endless = {"Transfer-Encoding": "chunked"}
+    listener.reply = lambda _task, _state: Reply(200, endless)
+    with Sender(listener.url, timeout=0.3) as sender:
+        sender.send("job-1", "RUNNING")
+        sender.send("job-1", "COMPLETE")
+    assert listener.told == [("job-1", "RUNNING"), ("job-1", "COMPLETE")]
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 410, 413, 415, 422])
@@ -272,17 +290,17 @@ def test_closing_takes_no_longer_than_it_was_given(listener, caplog):
         sender.send(task, "COMPLETE")
     before = time.monotonic()
     assert not sender.close(0.5)
-    assert 0.4 < time.monotonic() - before < 0.5 + AT_ONCE
+    assert 0.4 < time.monotonic() - before < 0.5 + BUSY_MACHINE
     assert sender.counts == (0, 0, 4, 0)
     for said in ("job-1 RUNNING", "job-1 COMPLETE", "job-2 RUNNING", "job-2 COMPLETE"):
         assert said in caplog.text
 
 
-def test_closing_tries_at_once_however_long_it_would_have_waited(listener):
+def test_closing_tries_at_once_however_long_it_would_have_waited(listener, caplog):
     listener.reply = busy_first(2, **{"Retry-After": "60"})
     sender = Sender(listener.url)
     sender.send("job-1", "COMPLETE")
-    listener.until(lambda: len(listener.heard) == 1)
+    until(lambda: "sender.interrupted" in caplog.text)
     assert sender.close(5)
     assert listener.told == [("job-1", "COMPLETE")]
 
@@ -304,10 +322,7 @@ def test_a_sender_that_nobody_has_any_more_tells_all_and_leaves_no_thread(listen
     assert threading.active_count() >= before + 5
     listener.release()
     listener.until(lambda: len(listener.told) == 5)
-    deadline = time.monotonic() + 10
-    while [t for t in threading.enumerate() if t.name == "callback-sender"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: "callback-sender" not in [one.name for one in threading.enumerate()])
 
 
 def test_a_sender_that_says_nothing_has_no_thread(listener):
