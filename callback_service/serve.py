@@ -20,9 +20,10 @@ from callback_service.adapters import open_files
 from callback_service.app import build_app
 from callback_service.domain.errors import ConfigError
 
-# Seconds that requests get to end at a stop; long polls are cut short then. More than a TES server
-# gets to answer: a task whose submission is cut short is submitted again by py-tes.
-GRACE = 10
+# Seconds without a sign of life after which a process is replaced, and what it does is lost. A busy
+# one gives no sign either: an answer as large as the settings allow, on a slow machine, may take
+# longer than gunicorn's 30 seconds, and tasks that are being submitted would be submitted twice.
+STUCK = 300
 # Bytes: a cursor may be as long as common proxies let a URL be.
 LONGEST_LINE = 8190
 # Clients at once per process: most of them wait, and a waiting one costs a greenlet.
@@ -32,13 +33,15 @@ CLIENTS = 10_000
 class Server(BaseApplication):
     """Imports once and forks: the processes share what they do not change."""
 
-    def __init__(self, host: str, port: int, workers: int) -> None:
+    def __init__(self, host: str, port: int, workers: int, grace: int) -> None:
+        """`grace`: seconds that requests get to end at a stop; long polls are cut short then."""
         self._options = {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
             "worker_class": "gevent",
             "worker_connections": CLIENTS,
-            "graceful_timeout": GRACE,
+            "timeout": STUCK,
+            "graceful_timeout": grace,
             "limit_request_line": LONGEST_LINE,
             # Senders keep their connections longer than gunicorn expects.
             "keepalive": 60,
@@ -75,14 +78,15 @@ def main(arguments: list[str]) -> None:
     """`python -m callback_service.serve HOST PORT WORKERS`: what `callback-service serve` runs."""
     host, port, workers = arguments
     try:
-        wiring.check_access(wiring.load(), host)
+        configured = wiring.load()
+        wiring.check_access(configured, host)
     except ConfigError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
     open_files.allow_many()
     with _host_folder() as folder:
         os.environ[wiring.HOST_FOLDER] = folder
-        Server(host, int(port), int(workers)).run()
+        Server(host, int(port), int(workers), configured.settings.gateway.grace).run()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What can be set of TES servers, and of the gateway in front of them."""
 
+import math
 from pathlib import Path
 from typing import Self
 
@@ -135,6 +136,10 @@ class ServersSettings(Section):
         return slow
 
 
+# Seconds more than a TES server gets to answer that the API gets to pass the answer on at a stop.
+_TO_PASS_ON = 2
+
+
 class TagSettings(Section):
     """The tag on every task that the gateway hands on, by which servers can list them."""
 
@@ -194,6 +199,14 @@ class GatewaySettings(Section):
         description="With the access `pass`: seconds for which a caller is answered here after the "
         "server has let it in.",
     )
+
+    @property
+    def grace(self) -> int:
+        """Seconds that requests to the API get to end at a stop.
+
+        A task whose submission is cut short is submitted again by py-tes, and there twice.
+        """
+        return math.ceil(self.timeout) + _TO_PASS_ON
 
 
 def check_credentials_name(name: str) -> None:

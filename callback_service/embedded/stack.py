@@ -16,6 +16,10 @@ from callback_service.embedded.folder import DataFolder
 _OURS = (sys.executable, "-P", "-m", "callback_service")
 _FILES = "filesystem://"
 _LOOPBACK = "127.0.0.0/8,::1/128"
+# As the settings have it that ship.
+API_GRACE = 10
+# Seconds that a process needs to end, besides those that it gives to others.
+_TO_END = 3
 # As the API reads it, or `up` would ask for tokens where the API does not.
 _OFF = frozenset({"off", "false", "no", "f", "n", "0"})
 
@@ -29,6 +33,8 @@ class Options:
     auth: bool = True
     # The TES server that tasks are handed to, if any.
     tes: str | None = None
+    # Seconds that the API gives to what it was asked, once it is to end.
+    api_grace: int = API_GRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +141,11 @@ def _api(
     options: Options, folder: DataFolder, programs: Programs, environ: Mapping[str, str]
 ) -> Command:
     address = ("--host", options.host, "--port", str(options.port))
-    # A little longer than the API gives to what it was asked.
-    return Command("API", (*programs.api, *address), folder.log("api"), environ, stage=1, grace=13)
+    return Command(
+        *("API", (*programs.api, *address), folder.log("api"), environ),
+        stage=1,
+        grace=options.api_grace + _TO_END,
+    )
 
 
 def _workers(

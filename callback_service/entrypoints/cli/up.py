@@ -1,7 +1,7 @@
 """`callback-service up`: the whole service on this machine, as one command."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from callback_service.embedded.session import Session
-from callback_service.embedded.stack import Options, Surroundings
+from callback_service.embedded.stack import API_GRACE, Options, Surroundings
 
 
 def up(
@@ -40,18 +40,23 @@ def up(
     MONGO_URI and CELERY_BROKER_URL in the environment name a database and a broker to be used
     instead of the built-in ones.
     """
-    _check_settings()
-    options = Options(data, host, port, workers, auth=not no_auth, tes=tes)
+    grace = api_grace(os.environ)
+    options = Options(data, host, port, workers, auth=not no_auth, tes=tes, api_grace=grace)
     raise typer.Exit(Session(options, Surroundings(os.environ), Terminal()).run())
 
 
-def _check_settings() -> None:
-    """Only where somebody changed them: it takes a second, and those that ship are right."""
-    ours = ("CALLBACK_", "FOCA_")
-    if any(name.startswith(ours) and name != "CALLBACK_DATA" for name in os.environ):
-        from callback_service import wiring
+def api_grace(environ: Mapping[str, str]) -> int:
+    """Seconds that the API gives to what it was asked. Raises `ConfigError`.
 
-        wiring.load()
+    The settings are read, and checked, only where somebody changed them: it takes a second, and
+    those that ship are right.
+    """
+    ours = ("CALLBACK_", "FOCA_")
+    if not any(name.startswith(ours) and name != "CALLBACK_DATA" for name in environ):
+        return API_GRACE
+    from callback_service import wiring
+
+    return wiring.load().settings.gateway.grace
 
 
 class Terminal:
