@@ -174,10 +174,13 @@ class GatewaySettings(Section):
         description="Bytes that a task may have that is handed in.",
     )
     max_response: int = Field(
-        default=64 * MEBIBYTE,
+        # Twice of a task that is handed in: it comes back, with its logs, in the view FULL. And
+        # 16 KiB for each of as many tasks as TES lets a page hold.
+        default=32 * MEBIBYTE,
         ge=1024,
         le=1024 * MEBIBYTE,
-        description="Bytes of a server's answer; each is held in memory while it is read.",
+        description="Bytes of a server's answer; each is held in memory while it is read. More "
+        "than `max_request`: a task comes back with its logs.",
     )
     per_server: int = Field(
         default=256,

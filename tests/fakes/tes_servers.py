@@ -31,7 +31,7 @@ class FakeTesServers:
     cores: dict[str, SimulatedServer]
     credentials: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 8.0
-    max_response: int = 64 * 2**20
+    max_response: int = 32 * 2**20
     down: set[str] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
     put: list[Put] = field(default_factory=list)

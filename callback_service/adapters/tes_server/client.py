@@ -36,7 +36,7 @@ class HttpTesServers:
         credentials: Mapping[str, Credentials] | None = None,
         *,
         timeout: float = 8.0,
-        max_response: int = 64 * 2**20,
+        max_response: int = 32 * 2**20,
         per_server: int = 256,
         ca_file: Path | None = None,
         resolve: Resolve = socket.getaddrinfo,

@@ -23,8 +23,8 @@ from callback_service.relay.ports import Clock, Method, Reply, Tasks
 # A page may be older than a callback that came just before it was asked for.
 MOVING = timedelta(seconds=2)
 
-# Tasks of a page, newest first, whose states are put down: as many as TES lets a page hold. The
-# others are for those who ask for tasks by themselves.
+# Tasks of a page whose states are put down: as many as TES lets one hold. Some servers have all of
+# theirs on it, and those behind are found out as ever.
 MOST_NOTED = 2_048
 # For more, a database that is well could need so long that it would be taken for one that is down.
 NOTED_AT_ONCE = 512
