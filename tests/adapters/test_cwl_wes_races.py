@@ -65,18 +65,21 @@ class Race:
         self.empty = 0
         self.batches = self._batches()
         self.told: list[list[Item]] = []
+        self.marks: dict[str, int] = {}
         self.is_started = self.is_canceling = False
         self.wes.create(self.first)
         self.theirs = self._steps_of_cwl_wes()
 
     def run(self) -> None:
-        for batch in self.batches:
-            # Put down before: who dies in the midst of it has been told some of it.
-            self.told.append(batch)
-            if len(self.told) > 1 and self.chance.random() < 0.4:
-                self._overtake(self.chance.choice(self.told[:-1]), batch)
+        left = list(self.batches)
+        while left:
+            batch = left.pop(0)
+            if left and self.chance.random() < 0.4:
+                self._overtake(batch, left.pop(0))
             else:
                 self._tell(batch)
+                self.told.append(batch)
+            self._check_marks()
         while self.theirs:
             self._others()
             if self.chance.random() < 0.2:
@@ -88,17 +91,27 @@ class Race:
             if ended := [one for one in news_of(batch) if one.state.is_final]:
                 tell(self.runs, self.wes.run_id, ended)
 
-    def _overtake(self, late: list[Item], batch: list[Item]) -> None:
+    def _overtake(self, late: list[Item], newer: list[Item]) -> None:
         """A worker stops in the midst of telling, and goes on after another one has told more."""
-        left = [batch]
+        left = [late, newer]
 
         def another_worker() -> None:
             if left and self.chance.random() < 0.5:
-                self._tell(left.pop())
+                while left:
+                    self.told.append(left.pop(0))
+                    self._tell(self.told[-1])
+                self._check_marks()
 
         self._tell(late, another_worker)
         for one in left:
             self._tell(one)
+            self.told.append(one)
+
+    def _check_marks(self) -> None:
+        """How far each task was told never falls."""
+        marks = self.wes.document().get("callback_service", {"told": {}})["told"]
+        assert all(marks[mark] >= seq for mark, seq in self.marks.items())
+        self.marks = marks
 
     def _tell(self, batch: list[Item], others: Step | None = None) -> None:
         raced: Any = Raced(self.runs, others or self._others)
@@ -210,6 +223,51 @@ def test_the_end_is_the_same_whoever_comes_between(runs: Collection[Document], f
         whole = {log["id"] for log in wes.logs() if "executors" in log}
         assert whole == race.pushed, f"seed {seed}: a log of cwl-WES is lost"
         assert wes.logs().count({}) == race.empty, f"seed {seed}"
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_worker_that_was_overtaken_writes_nothing(
+    runs: Collection[Document], is_known: bool
+) -> None:
+    wes = CwlWes(runs)
+    wes.create()
+    if is_known:
+        wes.push(task_log("t.1", "QUEUED"))
+    path = (State.QUEUED, State.RUNNING, State.PAUSED)
+    late, newer = ([item("t.1", number, path)] for number in (1, 2))
+    asked: list[str] = []
+
+    def overtake_before_the_write() -> None:
+        asked.append("something")
+        if len(asked) == 2:
+            tell(runs, wes.run_id, news_of(newer))
+
+    raced: Any = Raced(runs, overtake_before_the_write)
+    tell(raced, wes.run_id, news_of(late))
+    assert wes.states() == {"t.1": "PAUSED"}
+    assert len(asked) == 3, "it has not looked again"
+
+
+def test_an_end_that_cwl_wes_sets_in_our_log_is_not_tidied_away(
+    runs: Collection[Document],
+) -> None:
+    wes = CwlWes(runs)
+    wes.create()
+    path = (State.QUEUED, State.RUNNING, State.COMPLETE)
+    tell(runs, wes.run_id, news_of([item("t.1", 0, path)]))
+    wes.push(task_log("t.1", "QUEUED"))
+    asked: list[str] = []
+
+    def set_before_it_is_tidied() -> None:
+        asked.append("something")
+        if len(asked) == 3:
+            wes.set_state("t.1", "COMPLETE")
+
+    raced: Any = Raced(runs, set_before_it_is_tidied)
+    tell(raced, wes.run_id, news_of([item("t.1", 1, path)]))
+    assert {log["state"] for log in wes.logs()} == {"RUNNING", "COMPLETE"}
+    tell(runs, wes.run_id, news_of([item("t.1", 2, path)]))
+    assert wes.logs() == [task_log("t.1", "COMPLETE")]
 
 
 @pytest.mark.parametrize("first", range(0, 100, AT_ONCE))

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
 
 from callback_service.embedded.ports import pick_free
+from tests.adapters.cwl_wes import CwlWes
+from tests.docs.markdown import REPOSITORY, blocks
 from tests.docs.shell import Shell
-from tests.services import missing
+from tests.services import embedded_database, missing, mongo_uri_at
 
 BIN = Path(sys.executable).parent
 READY_WITHIN = 60.0
@@ -45,22 +48,40 @@ def shell_with_a_tes_server(tmp_path_factory):
         yield shell
 
 
+@pytest.fixture(scope="session")
+def shell_with_cwl_wes(tmp_path_factory):
+    """The same beside the database of a cwl-WES that has just begun a run."""
+    folder, port = tmp_path_factory.mktemp("reader"), pick_free()
+    with (
+        embedded_database(tmp_path_factory.mktemp("cwl-wes"), port),
+        MongoClient(mongo_uri_at(port)) as client,
+    ):
+        CwlWes(client["cwl-wes-db"]["runs"]).create("QUEUED")
+        ((_, settings),) = blocks(REPOSITORY / "docs/integrations/cwl-wes.md", "yaml")
+        (folder / "own.yaml").write_text(settings)
+        environ = {"CALLBACK_CONFIG": "own.yaml", "CWL_WES_MONGO_URI": mongo_uri_at(port)}
+        with _reader(folder, environ=environ, ports={"27017": str(port)}) as shell:
+            yield shell
+
+
 @contextmanager
-def _reader(folder, *options, tes_server=None):
+def _reader(folder, *options, tes_server=None, environ=None, ports=None):
     for program in ("bash", "curl", "secantusd-py"):
         if shutil.which(program, path=clean_environ()["PATH"]) is None:
             missing(program)
     # Where the checkout's commands are: documents name them from its top.
     (folder / ".venv").symlink_to(BIN.parent)
     port, receiver = pick_free(), pick_free()
-    with _started(folder, "up", "--port", str(port), *options, until="is ready"):
-        environ = {**clean_environ(), "CALLBACK_SERVICE_URL": f"http://127.0.0.1:{port}"}
-        ports = {"8000": tes_server or pick_free(), "8080": port, "9000": receiver}
-        yield Shell(folder, environ, {written: str(meant) for written, meant in ports.items()})
+    up = ("up", "--port", str(port), *options)
+    with _started(folder, *up, until="is ready", environ=environ):
+        variables = {**clean_environ(), "CALLBACK_SERVICE_URL": f"http://127.0.0.1:{port}"}
+        ours = {"8000": tes_server or pick_free(), "8080": port, "9000": receiver}
+        meant = {written: str(number) for written, number in ours.items()} | (ports or {})
+        yield Shell(folder, variables, meant)
 
 
 @contextmanager
-def _started(folder, *command, until):
+def _started(folder, *command, until, environ=None):
     out = folder / f"{command[0]}.out"
     with out.open("wb") as file:
         process = subprocess.Popen(
@@ -69,7 +90,7 @@ def _started(folder, *command, until):
             stdout=file,
             stderr=file,
             cwd=folder,
-            env=clean_environ(),
+            env={**clean_environ(), **(environ or {})},
         )
     try:
         _wait_for(until, process, out)

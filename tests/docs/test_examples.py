@@ -8,6 +8,7 @@ from tests.docs.shell import agrees
 # Each with what runs beside its readers.
 DOCUMENTS = {
     "README.md": "shell_with_a_tes_server",
+    "docs/integrations/cwl-wes.md": "shell_with_cwl_wes",
     "docs/integrations/tes-servers.md": "shell",
     "docs/integrators.md": "shell",
     "docs/operators.md": "shell",
