@@ -19,7 +19,7 @@ log = logging.getLogger("callback_client")
 
 UNKNOWN = "UNKNOWN"
 # How long the service may take to see a task for the first time.
-UNSEEN = 3.0
+UNSEEN = 5.0
 # A server is registered by a person: that takes longer than a service to come back.
 REST_OF_STRANGERS = 60.0
 # The service may answer and be told nothing: its workers may be down, its credentials refused. It

@@ -12,6 +12,7 @@ import pytest
 from callback_service.domain.states import State
 from tests.e2e.conditions import until
 from tests.engines.clients import NEW, OLD, installed
+from tests.engines.counting import Counting
 from tests.engines.tasks import ENDLESS
 from tests.tes_sim.running import running_server
 from tests.venvs import clean_environ
@@ -88,29 +89,37 @@ def server(register):
         yield server
 
 
-def runs_of(system, url):
-    return system.client.get(f"/v1/runs?name_prefix={url}")["runs"]
+def tasks_of(system, name):
+    """The tasks that are followed in the one run of this name."""
+    (run,) = system.client.get(f"/v1/runs?name_prefix={name}")["runs"]
+    return {one["id"] for one in system.client.get(f"/v1/runs/{run['id']}/tasks")["tasks"]}
 
 
 @ways
-def test_no_task_is_asked_for_at_its_server(system, server, start, how):
-    program = start(server.url, 20, STEADY, how)
-    assert program.end() == (0, ["COMPLETE"] * 20, "")
-    assert server.counts["CreateTask"] == 20
-    assert server.counts.get("GetTask", 0) == 0
-    (run,) = runs_of(system, server.url)
-    told = system.client.get(f"/v1/runs/{run['id']}/tasks")["tasks"]
-    assert {task["id"] for task in told} == program.submitted.keys()
+def test_no_task_is_asked_for_at_its_server(system, register, start, how):
+    with (
+        running_server("funnel", seed=next(_seeds)) as server,
+        Counting(server.url).running() as proxy,
+    ):
+        # It does not know the server by the URL of the proxy.
+        name = register(server).rpartition("/")[2]
+        program = start(proxy.url, 20, STEADY, how, "--server", name)
+        assert program.end() == (0, ["COMPLETE"] * 20, "")
+        assert proxy.counts == {"create": 20}
+        # Twenty of them are the client's; the service asks for all tasks together.
+        assert server.core.journal.total <= 40
+    assert tasks_of(system, proxy.url) == program.submitted.keys()
 
 
 @ways
-def test_the_gateways_url_serves_as_well(register, start, how):
+def test_the_gateways_url_serves_as_well(system, register, start, how):
     with running_server("funnel", seed=next(_seeds)) as server:
-        program = start(register(server, access="open"), 5, STEADY, how)
+        url = register(server, access="open")
+        program = start(url, 5, STEADY, how)
         assert program.end() == (0, ["COMPLETE"] * 5, "")
-        assert server.counts["CreateTask"] == 5
-        # One to see what the server does, perhaps, and none for each.
-        assert server.counts.get("GetTask", 0) < 5
+    assert tasks_of(system, url) == program.submitted.keys()
+    asked = [one for one in program.submitted if f"path=/tasks/{one}" in system.api.text()]
+    assert asked == []
 
 
 @ways
