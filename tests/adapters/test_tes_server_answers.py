@@ -1,5 +1,7 @@
 """What is taken for an answer, and what a server is said to have done instead."""
 
+import time
+
 import pytest
 
 from callback_service import __version__
@@ -17,6 +19,10 @@ from tests.adapters.tes_talkers import (
 )
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 9\r\n\r\n"
+# What comes before an answer.
+PROVISIONAL = [CONTINUE, HINTS, HINTS + CONTINUE, b"HTTP/1.1 102 Processing\r\n\r\n" * 10]
 
 
 def test_a_request_is_what_was_asked_for_and_nothing_else():
@@ -61,13 +67,32 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nbod\r\n1\r\ny\r\n0\r\n\r\n",
         b"HTTP/1.0 200 OK\r\n\r\nbody",
         HEAD + b"Connection: close\r\n\r\nbody",
-        b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 4\r\n\r\nbody",
+        *(before + HEAD + b"Content-Length: 4\r\n\r\nbody" for before in PROVISIONAL),
     ],
-    ids=["length", "chunked", "http-1.0", "close", "continue"],
+    ids=["length", "chunked", "http-1.0", "close", "continue", "early hints", "both", "many"],
 )
 def test_bodies_end_in_every_way_that_http_knows(answer: bytes):
     with talker(once(answer)) as told, asking() as servers:
         assert servers.ask(told.server, READ).body == b"body"
+
+
+@pytest.mark.parametrize("before", PROVISIONAL, ids=range(4))
+def test_what_comes_before_an_answer_is_nobody_elses_answer(before: bytes):
+    with talker(always(before + OK)) as told, asking() as servers:
+        for question in (READ, CREATE, READ):
+            assert servers.ask(told.server, question).body == b"{}"
+
+
+def test_promises_to_answer_do_not_go_on_for_ever():
+    def talk(line: Line) -> None:
+        line.request()
+        while True:
+            line.send(CONTINUE * 1000)
+
+    begun = time.monotonic()
+    failure = failure_of(talk, timeout=5.0)
+    assert "answered more than 10 times" in str(failure)
+    assert time.monotonic() - begun < 4
 
 
 def test_headers_come_in_lower_case_and_repeated_ones_as_one():
@@ -91,7 +116,11 @@ def test_headers_come_in_lower_case_and_repeated_ones_as_one():
         (HEAD + b"Content-Length: 5\r\n\r\nbody", "in the middle of its answer"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\nbody", "in the middle of its answer"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nhello\r\n", "in the middle of its answer"),
-        (b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK, "answered 103"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + OK, "answered 101"),
+        (CONTINUE * 11 + OK, "answered more than 10 times that it will answer"),
+        (HINTS * 11 + OK, "answered more than 10 times that it will answer"),
+        (HINTS, "closed the connection before it had answered"),
+        (b"HTTP/1.1 103 Early Hints\r\n" + b"X: 1\r\n" * 200 + b"\r\n", "too many headers"),
         (HEAD + b"Content-Length: 2000000000\r\n\r\n{", "answered more than 1024 bytes"),
         (HEAD + b"Connection: close\r\n\r\n" + b"x" * 2000, "answered more than 1024 bytes"),
         (

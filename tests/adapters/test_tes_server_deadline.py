@@ -67,7 +67,7 @@ def provisional_for_ever(line: Line) -> None:
     line.request()
     while True:
         line.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        time.sleep(0.01)
+        time.sleep(TIMEOUT / 5)
 
 
 TALKS: list[Talk] = [

@@ -68,7 +68,7 @@ class GatewayService(SmallService):
             recorder=self.recorder,
             registrar=self.registrar,
             watch=self.waiters,
-            aside=lambda work: self.aside(work),
+            aside=lambda work: self.aside(work),  # noqa: PLW0108  tests set another one
             breathe=lambda: None,
             pause=self.clock.advance,
         )

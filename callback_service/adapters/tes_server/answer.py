@@ -2,26 +2,23 @@
 
 import http.client
 import time
+from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
 from callback_service.adapters.tes_server.exchange import Exchange
+from callback_service.adapters.tes_server.unusable import Unusable
 from callback_service.relay.ports import Reply
 
 _CHUNK = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-class Unusable(Exception):
-    """An answer came, but not one that can be handed on; the text goes on after the server."""
-
-
 def read_answer(
     response: http.client.HTTPResponse, url: str, limit: int, exchange: Exchange
 ) -> Reply:
     """Raises `Unusable`, and what `http.client` raises."""
-    # A provisional answer (1xx) is followed by another one, which would be taken for the answer
-    # to the next request.
-    if response.status < 200:
+    # From then on the connection does not speak HTTP.
+    if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
         raise Unusable(f"answered {response.status}, which nobody asked for")
     if response.status in _REDIRECTS:
         raise Unusable(_redirect(url, response.getheader("Location", "")))

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from callback_service.adapters.tes_server.exchange import Exchange
 from callback_service.adapters.tes_server.lookup import Address, Lookup
 from callback_service.adapters.tes_server.origin import Origin
+from callback_service.adapters.tes_server.provisional import AwaitedResponse
 
 
 class Connection(http.client.HTTPConnection):
     """Opened by `open` only: `http.client` would open it anew in the middle of a request."""
 
     auto_open = 0
+    response_class = AwaitedResponse
 
     def __init__(self, origin: Origin) -> None:
         super().__init__(origin.host, origin.port)

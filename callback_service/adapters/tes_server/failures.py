@@ -5,10 +5,10 @@ import os
 import socket
 import ssl
 
-from callback_service.adapters.tes_server.answer import Unusable
 from callback_service.adapters.tes_server.exchange import Exchange
 from callback_service.adapters.tes_server.lookup import RefusedAddress
 from callback_service.adapters.tes_server.origin import Origin
+from callback_service.adapters.tes_server.unusable import Unusable
 from callback_service.domain.errors import ServerFailed
 
 # What can be raised on the way, by sockets, TLS, `http.client` and the reading of answers.
