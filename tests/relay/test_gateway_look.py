@@ -635,3 +635,14 @@ def test_the_tag_is_what_it_was_set_to(service):
     service.submitted()
     (body,) = service.bodies
     assert body["tags"][TAG.key] == TAG.value
+
+
+def test_a_wait_where_only_the_caller_may_ask_asks_for_him(passing):
+    visit = passing.visit(authorization=MINE)
+    task_id = passing.submitted(visit)
+    assert passing.state(task_id, visit=visit) == "QUEUED"
+    passing.clock.advance(0.25)
+    before = len(passing.asked)
+    answer = passing.look(task_id, visit=visit, wait=3)
+    assert len(passing.asked) > before
+    assert json.loads(answer.body)["state"] != "QUEUED"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from callback_service.domain.errors import ServerFailed
+from callback_service.domain.polling import CallsBack
 from callback_service.domain.states import Source, State
 from callback_service.domain.tes import Manner, Variant
 from callback_service.relay.gateway.named import TaskPath
@@ -262,3 +263,19 @@ def test_old_clients_are_shown_tes_1_0(service):
     )
     assert new["executors"] == [{"image": "a", "command": ["b"], "ignore_error": True}]
     assert old["executors"] == [{"image": "a", "command": ["b"]}]
+
+
+def test_who_cancelled_reads_so_at_once_though_the_server_does_not_call_back(service):
+    service.servers.save(replace(service.server, calls_back=CallsBack.YES))
+    task_id = service.submitted()
+    service.clock.advance(2)
+    assert service.state(task_id) == "RUNNING"
+    assert cancel(service, task_id).status == 200
+    service.clock.advance(0.1)
+    assert service.task(task_id).state is State.CANCELED
+
+
+def test_a_server_that_says_nothing_after_a_cancel_has_cancelled_all_the_same(service):
+    task_id = service.submitted()
+    service.fail(answer="error", status=500, on="GetTask")
+    assert cancel(service, task_id).status == 200

@@ -99,6 +99,19 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
     observer = Observer(ground.recorder, clock)
     fingerprinter = Fingerprinter(ground.fingerprints, breaker)
     announced = Announced(ground.tes, clock, ground.aside)
+    looker = Looker(
+        forwarder=forwarder,
+        acceptance=acceptance,
+        book=book,
+        wanting=wanting,
+        tasks=tasks,
+        recorder=ground.recorder,
+        observer=observer,
+        watch=ground.watch,
+        breaker=breaker,
+        clock=clock,
+        patience=terms.patience,
+    )
     return Gateway(
         book=book,
         fingerprinter=fingerprinter,
@@ -125,19 +138,9 @@ def build_gateway(ground: Ground, terms: Terms) -> Gateway:
             tag=terms.tag,
             run_tag=terms.run_tag,
         ),
-        looker=Looker(
-            forwarder=forwarder,
-            acceptance=acceptance,
-            book=book,
-            wanting=wanting,
-            tasks=tasks,
-            recorder=ground.recorder,
-            observer=observer,
-            watch=ground.watch,
-            breaker=breaker,
-            clock=clock,
-            patience=terms.patience,
+        looker=looker,
+        passing=Passing(
+            forwarder, wanting, tasks, observer, breaker, clock, ground.breathe, looker.refresh
         ),
-        passing=Passing(forwarder, wanting, tasks, observer, breaker, clock, ground.breathe),
         tag=terms.tag,
     )

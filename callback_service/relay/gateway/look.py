@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from callback_service.domain.freshness import Patience, is_fresh
 from callback_service.domain.polling import CallsBack
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task
-from callback_service.domain.tes import Json, Manner
+from callback_service.domain.tes import MINIMAL, Json, Manner, Tag
 from callback_service.relay.gateway.acceptance import Acceptance, accepted
 from callback_service.relay.gateway.answer import Answer, answer_of, is_success, passed_on
 from callback_service.relay.gateway.book import ServerBook
@@ -28,6 +29,9 @@ from callback_service.relay.watch import Watch
 
 # Those who wait say so again before the workers forget it (`wanting.FOR`).
 SAY_AGAIN = 4.0
+# Where only the one who waits may ask, it is done for him; less often than he would himself.
+ASK_AGAIN = 2.0
+NO_TAG = Tag("", "")
 # Who would wait asks again as soon as there is an answer; so many seconds lie between two.
 APART = 1.0
 
@@ -82,6 +86,17 @@ class Looker:
         if not told.answer.is_success:
             return told.answer
         return told.answer.saying(Preference_Applied=f"wait={look.wait}")
+
+    def refresh(self, visit: Visit, named: TaskPath) -> None:
+        """Ask the server how the task stands, and put that down if it says so."""
+        look = Look(
+            visit,
+            named,
+            f"view={MINIMAL}",
+            Manner(is_minimal=True, variant=visit.variant, tag=NO_TAG),
+        )
+        with suppress(ServerFailed):
+            self._ask(look, self._known(look))
 
     def _waited(self, look: Look, seconds: int) -> _Told | None:
         """None where there was nothing to wait upon, or no database that would tell of it."""
@@ -163,12 +178,15 @@ class Looker:
 
         def has_moved() -> bool:
             self._want(look.visit, begun)
+            if found and not look.visit.server.is_ours_to_ask:
+                # Maybe nobody else may ask.
+                self.refresh(look.visit, look.named)
             found.append(self._known(look))
             del found[:-1]
             # Without a database there is nothing to wait for.
             return found[0] is None or found[0].state is not begun
 
-        self.watch.until(look.topic, seconds, has_moved, lambda: self.say_again)
+        self.watch.until(look.topic, seconds, has_moved, lambda: self._patience(look))
         (task,) = found
         if task is None:
             return None
@@ -176,6 +194,9 @@ class Looker:
         if task.seq and task.state is not begun and self.acceptance.holds(now.visit, task):
             return _told(now, task.state)
         return self._once(now, task)
+
+    def _patience(self, look: Look) -> float:
+        return self.say_again if look.visit.server.is_ours_to_ask else ASK_AGAIN
 
     def _anew(self, look: Look) -> Look:
         """Much may have changed in a minute."""

@@ -42,6 +42,8 @@ class Passing:
     clock: Clock
     # Lets the process serve others, in the middle of much work.
     breathe: Callable[[], None]
+    # Asks how a task stands, and puts that down.
+    refresh: Callable[[Visit, TaskPath], None]
 
     def page(self, visit: Visit, query: str, manner: Manner) -> Answer:
         asked_at = self.clock.now()
@@ -64,6 +66,8 @@ class Passing:
             cancelled = tes.read_cancelled(reply.body)
         except NotTes as error:
             raise ServerFailed(f"the TES server's answer to the cancel is wrong: {error}") from None
+        # A server that calls back may say nothing of it, and whoever cancelled looks now.
+        self.refresh(visit, named)
         self.wanting.want(visit.server.key)
         return answer_of(cancelled, _with_body(reply))
 
