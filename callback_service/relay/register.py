@@ -141,7 +141,7 @@ class Registrar:
     def pause(self, owner: str, run_id: str) -> Run:
         run = self.find(owner, run_id)
         if run.status is RunStatus.GONE:
-            raise Conflict("the receiver answered 410 Gone; resume the run to try it again")
+            raise Conflict("its receiver wants nothing any more; resume the run to try it again")
         self.runs.change(run_id, {"status": RunStatus.PAUSED})
         return self.find(owner, run_id)
 

@@ -111,6 +111,13 @@ class CwlWesSinkRules:
         telling.does_tell(told(2, State.RUNNING), told(2, State.COMPLETE, "t.2"))
         assert telling.wes.states() == {"t.1": "QUEUED", "t.2": "COMPLETE"}
 
+    def test_what_cwl_wes_wrote_before_us_is_not_taken_back_either(self, telling: Telling) -> None:
+        telling.wes.create()
+        telling.wes.push(task_log("t.1", "RUNNING"))
+        telling.does_tell(told(2, State.RUNNING))
+        telling.does_tell(told(1, State.QUEUED))
+        assert telling.wes.logs() == [task_log("t.1", "RUNNING")]
+
     def test_a_task_that_cwl_wes_has_pushed_is_not_pushed_again(self, telling: Telling) -> None:
         telling.wes.create()
         telling.wes.push({})

@@ -49,6 +49,8 @@ def test_settings_in_documents_can_be_used(text, tmp_path, monkeypatch):
         servers.pop(name, None)
     secret = tmp_path / "secret"
     secret.write_text("secret\n", encoding="utf-8")
+    for target in custom.get("cwl_wes", {}).get("targets", {}).values():
+        monkeypatch.setenv(target["uri_env"], "mongodb://127.0.0.1:27017/")
     for entry in servers.get("credentials", {}).values():
         for name, value in entry.items():
             if name.endswith("_env"):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -86,9 +87,6 @@ class CwlWesSender:
 
     async def _look_again(self, target: Target, wes_run_id: str, news: Sequence[News]) -> None:
         await asyncio.sleep(self._look_again_after)
-        try:
+        # It was told already; and a run that has ended is as cwl-WES left it.
+        with suppress(RunLost, PyMongoError, TimeoutError, Contended):
             await target.tell(wes_run_id, news)
-        except (RunLost, PyMongoError, TimeoutError, Contended) as failure:
-            # It was told already; and a run that has ended is as cwl-WES left it.
-            fields = {"wes_run": wes_run_id, "error": type(failure).__name__}
-            log.debug("cwl_wes.not_looked_at_again", extra={"fields": fields})
