@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from callback_service.embedded.ports import pick_free
 from tests.adapters.cwl_wes import CwlWes
 from tests.docs.markdown import REPOSITORY, blocks
 from tests.docs.shell import Shell
+from tests.engines.clients import NEW, installed
 from tests.services import embedded_database, missing, mongo_uri_at
 
 BIN = Path(sys.executable).parent
@@ -46,6 +48,16 @@ def shell_with_a_tes_server(tmp_path_factory):
         _reader(folder, "--tes", f"http://127.0.0.1:{port}", tes_server=port) as shell,
     ):
         yield shell
+
+
+@pytest.fixture(scope="session")
+def shell_with_py_tes(shell_with_a_tes_server):
+    """The same with a `python` that has py-tes and the client."""
+    shell, python = shell_with_a_tes_server, installed(NEW)
+    path = f"{python.parent}{os.pathsep}{shell.environ['PATH']}"
+    return replace(
+        shell, environ={**shell.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY / "client")}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from tests.docs.shell import agrees
 DOCUMENTS = {
     "README.md": "shell_with_a_tes_server",
     "docs/integrations/cwl-wes.md": "shell_with_cwl_wes",
+    "docs/integrations/py-tes.md": "shell_with_py_tes",
     "docs/integrations/tes-servers.md": "shell",
     "docs/integrators.md": "shell",
     "docs/operators.md": "shell",
