@@ -5,6 +5,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import gc
 import os
 import shutil
 import sys
@@ -24,6 +25,10 @@ from callback_service.domain.errors import ConfigError
 # one gives no sign either: an answer as large as the settings allow, on a slow machine, may take
 # longer than gunicorn's 30 seconds, and tasks that are being submitted would be submitted twice.
 STUCK = 300
+# New objects after which Python looks for circles among them (by default 700), and for how many of
+# these looks it looks at older ones, too. A megabyte of JSON can be half a million objects, and
+# reading 16 of them took twice as long with all the looks.
+LOOKS_FOR_CIRCLES = (50_000, 10, 10)
 # Bytes: a cursor may be as long as common proxies let a URL be.
 LONGEST_LINE = 8190
 # Clients at once per process: most of them wait, and a waiting one costs a greenlet.
@@ -84,6 +89,8 @@ def main(arguments: list[str]) -> None:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
     open_files.allow_many()
+    # The processes get it as they are forked.
+    gc.set_threshold(*LOOKS_FOR_CIRCLES)
     with _host_folder() as folder:
         os.environ[wiring.HOST_FOLDER] = folder
         Server(host, int(port), int(workers), configured.settings.gateway.grace).run()

@@ -29,16 +29,23 @@ class ToldPage:
 def tell_page(body: bytes, manner: Manner, breathe: Callable[[], None], most_seen: int) -> ToldPage:
     """Raises `NotTes`; `breathe`, which lets others work, is called again and again."""
     seen: list[Seen] = []
-    told: list[str] = []
+    # Grows in place: pieces that are put together at the end would be one more long step.
+    told = bytearray(b'{"tasks":[')
     with tes.reading():
         page = _Page(body)
         for task in page.tasks(breathe):
             if len(seen) < most_seen:
                 seen.append(tes.seen(task))
-            told.append(_ENCODER.encode(manner.of_task(task)))
-        rest = _ENCODER.encode(without_emptiness(page.rest))
-    behind = "" if rest == "{}" else ","
-    return ToldPage(f'{{"tasks":[{",".join(told)}]{behind}{rest[1:]}'.encode(), tuple(seen))
+            told += _written(manner.of_task(task)) + b","
+        rest = _written(without_emptiness(page.rest))
+    if told.endswith(b","):
+        told.pop()
+    told += b"]}" if rest == b"{}" else b"]," + rest[1:]
+    return ToldPage(bytes(told), tuple(seen))
+
+
+def _written(document: Json) -> bytes:
+    return _ENCODER.encode(document).encode()
 
 
 class _Page:
