@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from callback_service import config
+from callback_service.adapters.breath import Breath
 from callback_service.adapters.folder_outcomes import FolderOutcomes
 from callback_service.config.settings import Settings
 from callback_service.domain.tes import Tag
@@ -40,7 +41,7 @@ def gateway_of(
         registrar=registrar,
         watch=watch,
         aside=_aside,
-        breathe=_breathe,
+        breathe=Breath(),
         pause=time.sleep,
     )
     terms = Terms(
@@ -66,8 +67,3 @@ def _own_folder() -> TemporaryDirectory[str]:
 
 def _aside(work: Callable[[], None]) -> None:
     threading.Thread(target=work, daemon=True).start()
-
-
-def _breathe() -> None:
-    # Not 0: gevent would go on with us up to fifty times before it looks at the connections.
-    time.sleep(0.0005)
