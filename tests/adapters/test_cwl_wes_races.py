@@ -248,6 +248,24 @@ def test_a_worker_that_was_overtaken_writes_nothing(
     assert len(asked) == 3, "it has not looked again"
 
 
+def test_an_end_that_cwl_wes_sets_just_before_we_write_is_not_taken_back(
+    runs: Collection[Document],
+) -> None:
+    wes = CwlWes(runs)
+    wes.create()
+    wes.push(task_log("t.1", "QUEUED"))
+    asked: list[str] = []
+
+    def set_before_the_write() -> None:
+        asked.append("something")
+        if len(asked) == 2:
+            wes.set_state("t.1", "EXECUTOR_ERROR")
+
+    raced: Any = Raced(runs, set_before_the_write)
+    tell(raced, wes.run_id, news_of([item("t.1", 1, PATHS[0]), item("t.2", 1, PATHS[0])]))
+    assert wes.states() == {"t.1": "EXECUTOR_ERROR", "t.2": "INITIALIZING"}
+
+
 def test_an_end_that_cwl_wes_sets_in_our_log_is_not_tidied_away(
     runs: Collection[Document],
 ) -> None:

@@ -1,6 +1,11 @@
 """Plain words for what kept a run document from being written."""
 
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+)
 
 from callback_service.adapters.cwl_wes_sink.telling import Contended
 
@@ -18,6 +23,8 @@ def _what(failure: Exception) -> str:
         return "does not let this service in"
     if isinstance(failure, TimeoutError) or (isinstance(failure, PyMongoError) and failure.timeout):
         return "did not answer in time"
+    if isinstance(failure, ConfigurationError):
+        return "cannot be used: its version is too old, or its URI asks for what it has not"
     if isinstance(failure, ConnectionFailure):
         return "cannot be reached"
     if isinstance(failure, Contended):
