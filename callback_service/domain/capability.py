@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+API_TOKEN_PREFIX = "cbs_"  # noqa: S105  how they begin, no token
 _SECRET_PREFIX = "whsec_"  # noqa: S105  the prefix of Standard Webhooks, no secret
 
 
@@ -27,7 +28,7 @@ def derived_callback_token(run_id: str, key: bytes) -> str:
 
 
 def new_api_token() -> str:
-    return "cbs_" + secrets.token_urlsafe(32)
+    return API_TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
 def new_secret() -> str:

@@ -67,9 +67,7 @@ class Gatekeeper:
 
     def admit(self, token: str, *, is_told: bool = True) -> Caller | None:
         """Raises `Unauthorized` for a JWT that is not accepted; `is_told`: the log says why."""
-        digest = hash_token(token)
-        # No short cut: every hash is compared.
-        matches = [one for one in self._tokens if hmac.compare_digest(one.hash, digest)]
+        matches = self._matches(token)
         if matches:
             return Caller(matches[0].owner, matches[0].role)
         if self._accepts_jwt and token.count(".") == 2:
@@ -93,11 +91,19 @@ class Gatekeeper:
             challenges = error.www_authenticate or ()
             return not any(challenge.get("error") for challenge in challenges)
 
+    def is_static(self, token: str) -> bool:
+        return bool(self._matches(token))
+
     def admit_unasked(self) -> Caller:
         """Who was not asked for a token. Raises `Unauthorized` where everybody should have been."""
         if not self._is_open:
             raise Unauthorized
         return Caller(LOCAL_OWNER, Role.ADMIN)
+
+    def _matches(self, token: str) -> list[ApiToken]:
+        digest = hash_token(token)
+        # No short cut: every hash is compared.
+        return [one for one in self._tokens if hmac.compare_digest(one.hash, digest)]
 
     def _admit_jwt(self, info: Mapping[str, Any]) -> Caller:
         # Subjects are unique within their issuer only.

@@ -44,3 +44,14 @@ def app(
 def test_nobody_is_the_local_owner_because_a_token_was_not_asked_for(app: Flask, auth: str):
     answer = app.test_client().get("/v1/runs")
     assert answer.status_code == {"on": 401, "off": 200}[auth]
+
+
+@pytest.mark.services
+def test_and_which_servers_there_are_is_said_to_nobody_where_tokens_are_asked_for(
+    app: Flask, auth: str
+):
+    answer = app.test_client().get("/gateway/nobodys/tasks")
+    assert answer.status_code == 404
+    said = answer.json["detail"]
+    assert said.startswith("no server 'nobodys' is registered")
+    assert said.endswith("there is none") == (auth == "off")

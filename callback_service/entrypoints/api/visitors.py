@@ -9,9 +9,10 @@ from typing import Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 from connexion.exceptions import Unauthorized
 from flask import current_app, request
 
-from callback_service.domain.errors import Forbidden, InvalidInput
+from callback_service.domain.errors import Forbidden, InvalidInput, Unknown
 from callback_service.domain.server import Access, Server
 from callback_service.entrypoints.access import Caller, Gatekeeper, Role
+from callback_service.entrypoints.api.own_tokens import looks_like_ours, words_of
 from callback_service.entrypoints.api.services import services
 from callback_service.entrypoints.gateway_paths import ADDRESS, Address
 from callback_service.relay.gateway.fingerprint import ANONYMOUS, Owner
@@ -60,13 +61,24 @@ def address() -> Address:
 
 def _visit(role: Role | None) -> Visit:
     where = address()
-    server = services().gateway.book.find(where.server)
     shown = read_authorization(request.headers.get("Authorization", ""))
+    server = _found(where.server, shown)
     owner = _ACCESS[server.access](server, shown, role)
     forwarded = shown.header if server.access is Access.PASS else ""
     return Visit(
         server, where.variant, owner.name, forwarded or None, owner.is_lasting, _client(shown)
     )
+
+
+def _found(name: str | None, shown: Shown) -> Server:
+    try:
+        return services().gateway.book.find(name)
+    except Unknown:
+        if _known_caller(shown):
+            raise
+    # Which others there are is not for everybody to know.
+    which = "server is the default one" if name is None else f"server {name!r} is registered"
+    raise Unknown(f"no {which}; ask whoever runs this service, or show a token")
 
 
 def _client(shown: Shown) -> str:
@@ -91,17 +103,30 @@ def _by_own_credentials(server: Server, shown: Shown, _role: Role | None) -> Own
     if _SCHEME_OF_ONE.match(shown.header) and not _ONE_TOKEN.fullmatch(shown.header):
         # Two headers of that name come as one, and the other one may hold a token of ours.
         raise InvalidInput("Authorization", "must show one token, and nothing besides")
-    if any(map(_gatekeeper().may_know, shown.secrets)):
+    if _has_ours(shown):
         raise Forbidden(
-            "this is a token of this service, and the TES server must not see it: "
+            "this has a token of this service in it, and the TES server must not see it: "
             f"show what server {server.key!r} itself asks for"
         )
     return services().gateway.fingerprinter.owner_of(shown.header, server.key)
 
 
+def _has_ours(shown: Shown) -> bool:
+    keeper = _gatekeeper()
+    return (
+        looks_like_ours(shown.header)
+        or any(map(keeper.is_static, words_of(shown.header)))
+        or any(map(keeper.may_know, shown.secrets))
+    )
+
+
 def _by_nothing(_server: Server, shown: Shown, _role: Role | None) -> Owner:
-    caller = _nobody() or (_gatekeeper().recognise(shown.token) if shown.token else None)
+    caller = _known_caller(shown)
     return Owner(caller.owner if caller else ANONYMOUS)
+
+
+def _known_caller(shown: Shown) -> Caller | None:
+    return _nobody() or (_gatekeeper().recognise(shown.token) if shown.token else None)
 
 
 def _nobody() -> Caller | None:
