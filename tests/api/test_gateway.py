@@ -32,8 +32,12 @@ NOBODY = [
 ]
 
 
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 def basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+    return {"Authorization": f"Basic {encoded(f'{user}:{password}')}"}
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -164,6 +168,16 @@ def test_a_server_that_is_not_registered_is_not_found(service):
         assert_problem(service.call("GET", path), 404)
 
 
+def test_and_which_others_there_are_is_said_to_known_callers_only(gateway, service):
+    path = "/gateway/nobodys/tasks"
+    for caller in (bearer(TOKENS["read"]), basic("me", TOKENS["read"])):
+        assert_problem(service.call("GET", path, token=None, headers=caller), 404, gateway.name)
+    for stranger in (*NOBODY, bearer("cbs_wrong"), bearer("a.b.c"), basic("x", "y")):
+        answer = service.call("GET", path, token=None, headers=stranger)
+        assert_problem(answer, 404, "no server 'nobodys' is registered")
+        assert gateway.name not in answer.text
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_what_tes_does_not_have_is_not_there(gateway, method):
     assert_problem(gateway.call(method, "/tasks/a"), 405)
@@ -242,12 +256,29 @@ def test_what_cannot_be_a_task_is_refused_here(gateway, body, words):
     assert gateway.requests == 0
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "json"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json"]
+)
 def test_a_page_of_another_site_cannot_submit(gateway, kind):
     """Browsers ask before they send JSON to another site, and nothing else is taken."""
     answer = gateway.call("POST", "/tasks", data=json.dumps(TASK), content_type=kind)
+    assert_problem(answer, 415, "-H 'Content-Type: application/json'")
+    assert gateway.requests == 0
+
+
+@pytest.mark.parametrize("mark", [{"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
+@pytest.mark.parametrize("kind", [None, "", " "])
+def test_not_even_one_that_gives_its_body_no_type(gateway, mark, kind):
+    """As `fetch` does with a Blob that has none."""
+    answer = gateway.call("POST", "/tasks", data=json.dumps(TASK), content_type=kind, headers=mark)
     assert_problem(answer, 415)
     assert gateway.requests == 0
+
+
+def test_who_forgot_the_type_and_is_no_browser_is_understood(gateway):
+    gateway.submit(None, data=json.dumps(TASK))
+    assert_problem(gateway.call("POST", "/tasks", data="{"), 400, "not valid JSON")
+    assert_problem(gateway.call("POST", "/tasks"), 400, "is missing")
 
 
 def test_whatever_else_is_wrong_the_server_says(gateway):
@@ -366,14 +397,35 @@ def test_credentials_of_the_callers_own_are_the_servers_business(make):
         {"Authorization": f"Token {TOKENS['read']}"},
         basic("me", TOKENS["user"]),
         basic(TOKENS["other"], ""),
+        basic("me", f"in {TOKENS['other']} it"),
+        bearer("cbs_of-another-installation"),
+        {"Authorization": f'Digest username="{TOKENS["user"]}", realm="a", nonce="b"'},
+        {"Authorization": f"Digest username={TOKENS['user']},realm=a"},
+        {"Authorization": f"Custom key:{TOKENS['user']}"},
+        {"Authorization": f"Custom a={encoded(TOKENS['user'])}, b=c"},
+        {"Authorization": f'Custom a="{encoded("me:" + TOKENS["user"])}"'},
     ],
-    ids=range(4),
+    ids=range(11),
 )
 def test_a_token_of_ours_is_not_passed_on(make, headers):
     gateway = make(access="pass", token=TOKENS["user"])
     answer = gateway.call("POST", "/tasks", TASK, token=None, headers=headers)
     assert_problem(answer, 403, "a token of this service")
     assert gateway.requests == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        bearer("eyJh.abcs_xYzcbs_9-cbs_0.c2ln"),
+        {"Authorization": 'Digest username="me", realm="cbs", uri="/tasks?cbs=1"'},
+    ],
+    ids=range(2),
+)
+def test_what_only_has_its_letters_is(make, headers):
+    """Random tokens do, now and then."""
+    gateway = make(access="pass")
+    assert gateway.call("POST", "/tasks", TASK, token=None, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -477,9 +529,9 @@ def test_a_server_that_is_down_is_said_to_be(gateway):
 def test_a_server_that_is_slow_holds_nobody_for_longer_than_the_deadline(
     mongo_uri: str, tmp_path: Path, mongo_database: Any
 ) -> None:
-    (tmp_path / "own.yaml").write_text("custom: {gateway: {timeout: 0.5}}")
+    (tmp_path / "slow.yaml").write_text("custom: {gateway: {timeout: 0.5}}")
     variables = environment(mongo_uri, mongo_database.name, tmp_path)
-    own = Service(app_of({**variables, "CALLBACK_CONFIG": str(tmp_path / "own.yaml")}))
+    own = Service(app_of({**variables, "CALLBACK_CONFIG": str(tmp_path / "slow.yaml")}))
     with running_server() as slow, running_server() as quick:
         late, well = Gateway(own, slow, "open"), Gateway(own, quick, "open")
         task_id = late.submit()

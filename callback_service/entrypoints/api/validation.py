@@ -25,6 +25,10 @@ from callback_service.entrypoints.api.reasons import MAX_ERRORS, MAX_SHOWN, faul
 from callback_service.entrypoints.gateway_paths import LONGEST_BODY
 
 # Python also reads `nan`, `1_0` and digits of other scripts as numbers.
+_JSON = "application/json"
+# Pages can let a browser send a body without a type to any site, unasked, but not without these.
+_BY_BROWSERS = ("Origin", "Sec-Fetch-Site")
+
 _NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?")
 
 
@@ -75,7 +79,11 @@ class BodyValidator:
 def checked_json(request: Request) -> bytes:
     """The body as it came, which is JSON; what is in it is for others to judge."""
     body: bytes = request.get_data()
-    _parsed(body, request.headers.get("Content-Type", ""), "application/json")
+    declared = request.headers.get("Content-Type", "").strip()
+    if not declared and not any(name in request.headers for name in _BY_BROWSERS):
+        # Real servers take it, and clients forget it.
+        declared = _JSON
+    _parsed(body, declared, _JSON)
     return body
 
 
@@ -83,7 +91,8 @@ def _parsed(body: bytes, declared: str, wanted: str) -> Any:
     if not body:
         raise InvalidRequest([("body", "is missing; send a JSON object")])
     if not _is_json(declared):
-        raise UnsupportedMediaTypeProblem(detail=f"send the body as Content-Type: {wanted}")
+        detail = f"send the body as Content-Type: {wanted} (curl: -H 'Content-Type: {wanted}')"
+        raise UnsupportedMediaTypeProblem(detail=detail)
     try:
         return strict_json.loads(body)
     except strict_json.NotJson as error:
