@@ -79,7 +79,7 @@ class Following:
 
     def note(self, url: str, task_id: str, state: str) -> None:
         """The TES server itself told the program this."""
-        self._told[url, task_id] = state
+        self._tell((url, task_id), state)
 
     def state(self, url: str, task_id: str, wait: float) -> Optional[str]:
         """How the task stands; None: ask the TES server.
@@ -93,12 +93,19 @@ class Following:
         if key not in self._followed and key not in self._owed:
             return None
         found = self._attempt(lambda: self._look_up(key, wait if is_same else 0))
-        if found not in FINAL_STATES and self._told.get(key) in FINAL_STATES:
-            # The server told the program of the end, and the service has not seen it yet.
-            return None
         if found:
-            self._told[key] = found
+            self._tell(key, found)
         return found
+
+    def _tell(self, key: Key, state: str) -> None:
+        if state not in FINAL_STATES:
+            self._told[key] = state
+            return
+        # Forgotten: a program may run for ever, and few ask for what has ended. It is not taken
+        # back either, where the service has not seen an end yet that the server told.
+        self._told.pop(key, None)
+        self._followed.discard(key)
+        self._owed.discard(key)
 
     def _attempt(self, ask: Callable[[], T]) -> Optional[T]:
         number = self._rests.begin()
