@@ -187,7 +187,7 @@ def test_servers(server: Server):
 
 @given(outcomes)
 def test_outcomes(outcome: Outcome):
-    assert to_outcome(stored(from_outcome(outcome))) == outcome
+    assert to_outcome(stored({"_id": outcome.id, **from_outcome(outcome)})) == outcome
 
 
 @given(attempts)
