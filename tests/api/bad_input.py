@@ -599,7 +599,8 @@ def _broken_bodies(operation: Operation) -> Iterator[Row]:
         "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
         "application/xml", "nonsense", "",
     ):  # fmt: skip
-        headers = {"Content-Type": kind} if kind else {}
+        # Only browsers have to say what a task is.
+        headers = {"Content-Type": kind} if kind else {"Origin": "https://example.org"}
         what = f"the body is declared to be {kind or 'nothing'}"
         yield Row(what, 415, says=JSON, raw=b'{"expires_in": 60, "tags": []}', headers=headers)
     form = b'--x\r\nContent-Disposition: form-data; name="expires_in"\r\n\r\n60\r\n--x--'
