@@ -13,8 +13,9 @@ from callback_service.domain.task import MISSING_FOR, Task, TaskKey
 CONFIRM_AFTER = SETTLING
 # A task is asked for after a part of the time for which it has not changed, within bounds.
 PART = 0.1
-# While a client waits for it.
-WANTED = timedelta(seconds=0.3)
+# While a client waits for it: who waits for what takes an hour does not mind a second. But what is
+# older than `Patience.fresh` is not told any more.
+WANTED, WANTED_PART, WANTED_SLOW = timedelta(seconds=0.3), 0.015, timedelta(seconds=1.5)
 # What was written so long before a poll began was there to be read.
 VISIBLE = timedelta(seconds=1)
 # After so long nobody asks any more whether a task ended as a callback told.
@@ -110,7 +111,9 @@ def due_at(task: Unsettled, server: Server, patience: Patience, now: datetime) -
         # A callback told of it. Its server is in no hurry to say the same.
         known = changed
     wait = min(max((now - changed) * PART, patience.fast), patience.slow)
-    return known + (min(wait, WANTED) if server.polling.is_wanted(now) else wait)
+    if server.polling.is_wanted(now):
+        wait = min(wait, max((now - changed) * WANTED_PART, WANTED), WANTED_SLOW)
+    return known + wait
 
 
 def is_fresh(task: Task, server: Server, patience: Patience, now: datetime) -> bool:

@@ -64,15 +64,18 @@ class ServerRegistry:
     def list(self) -> list[Server]:
         return self._servers.list()
 
-    def look_at(self, keys: Collection[str]) -> None:
-        """Let workers notice soon that these servers have new tasks; they will in any case."""
+    def look_at(self, keys: Collection[str], during: timedelta = WAKING) -> None:
+        """Let workers look soon at these servers: new tasks are there, or somebody waits for some.
+
+        They will in any case.
+        """
         now = self._clock.now()
         news = {key for key in keys if self._looked_at_until.get(key, now) <= now}
         if news:
             # Before it is said: those who come meanwhile need not say it, too.
             self._looked_at_until |= dict.fromkeys(news, now + AWAKE)
             with suppress(Unavailable):
-                self._servers.want(news, now + WAKING)
+                self._servers.want(news, now + during)
 
     def find(self, key: str) -> Server:
         server = self._servers.find(key)

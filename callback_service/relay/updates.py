@@ -13,9 +13,12 @@ from callback_service.domain.states import State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.ports import Clock, Runs, Tasks
 from callback_service.relay.record import run_topic, task_topic
+from callback_service.relay.servers import ServerRegistry
 from callback_service.relay.watch import Watch
 
 HEARTBEAT = 15.0
+# Those who wait say so again before the workers forget it.
+SAY_AGAIN = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +33,16 @@ class Page:
         return self.place.encode()
 
 
+@dataclass(frozen=True)
 class Reader:
     """Answers at once, or waits until there is something to answer."""
 
-    def __init__(
-        self, tasks: Tasks, runs: Runs, watch: Watch, clock: Clock, retention: timedelta
-    ) -> None:
-        self._tasks = tasks
-        self._runs = runs
-        self._watch = watch
-        self._clock = clock
-        self._retention = retention
+    tasks: Tasks
+    runs: Runs
+    watch: Watch
+    clock: Clock
+    retention: timedelta
+    servers: ServerRegistry
 
     def updates(self, run: Run, cursor: str | None, limit: int, wait: float = 0) -> Page:
         """The updates after the cursor; none yet: wait so many seconds for one.
@@ -59,7 +61,7 @@ class Reader:
             # Nobody tells when what was seen has settled and there is room for more.
             return SETTLING.total_seconds() if pages[-1].place.is_full else math.inf
 
-        self._watch.until(run_topic(run.id), wait, is_answered, patience)
+        self.watch.until(run_topic(run.id), wait, is_answered, patience)
         return pages[-1]
 
     def stream(self, run: Run, cursor: str | None, limit: int) -> Iterator[Page]:
@@ -70,8 +72,8 @@ class Reader:
             yield page
 
     def _is_open(self, run: Run) -> bool:
-        found = self._runs.outlines({run.id}).get(run.id)
-        return found is not None and found.is_open(self._clock.now())
+        found = self.runs.outlines({run.id}).get(run.id)
+        return found is not None and found.is_open(self.clock.now())
 
     def task(self, key: TaskKey, known: State | None, wait: float = 0) -> Task:
         """The task; while its state is `known`, wait so many seconds for another.
@@ -81,34 +83,41 @@ class Reader:
         found: list[Task | None] = []
 
         def is_answered() -> bool:
-            found.append(self._tasks.load([key]).get(key))
-            return found[-1] is None or found[-1].state != known
+            task = self.tasks.load([key]).get(key)
+            found.append(task)
+            is_waiting = task is not None and task.state == known
+            if is_waiting and wait and known and not known.is_final:
+                # For what its server may not tell by itself.
+                self.servers.look_at([key.server], 2 * SAY_AGAIN)
+            return not is_waiting
 
-        self._watch.until(task_topic(key), wait if known else 0, is_answered)
+        self.watch.until(
+            task_topic(key), wait if known else 0, is_answered, SAY_AGAIN.total_seconds
+        )
         task = found[-1]
         if task is None:
             raise Unknown(f"no task {key.task_id!r} on server {key.server!r} is known to you")
         return task
 
     def states(self, keys: Sequence[TaskKey]) -> dict[TaskKey, State]:
-        return self._tasks.states(keys)
+        return self.tasks.states(keys)
 
     def _place(self, cursor: str | None) -> Place:
         if not cursor:
             return Place()
         place = Place.decode(cursor)
         begins = Place().since
-        if begins < place.since < self._clock.now() - self._retention:
+        if begins < place.since < self.clock.now() - self.retention:
             raise CursorExpired("the cursor is older than what is kept; list again without it")
         return place
 
     def _page(self, run: Run, place: Place, limit: int) -> Page:
         while True:
             # Before the look: what becomes visible after it must not pass for settled.
-            now = self._clock.now()
+            now = self.clock.now()
             # As many more as were shown before: else a page of those would end the reading.
             wanted = limit + len(place.seen)
-            changed = self._tasks.changed_for(run.id, place.since, place.after, wanted)
+            changed = self.tasks.changed_for(run.id, place.since, place.after, wanted)
             read = rememberable(changed, now)
             items = [item for task in read for item in place.new_items(task, run.id)]
             is_end = len(read) == len(changed) < wanted

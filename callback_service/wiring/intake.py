@@ -49,7 +49,7 @@ class Intake:
             policy,
             settings.cwl_wes.targets.keys(),
         )
-        self.reader = Reader(stores.tasks, stores.runs, watch, clock, retention)
+        self.reader = Reader(stores.tasks, stores.runs, watch, clock, retention, self.servers)
         self.gateway = gateway_of(stores, self.registrar, recorder, watch, settings)
         ask_broker = partial(doorbell.check, BROKER_PATIENCE)
         self.readiness = Readiness(

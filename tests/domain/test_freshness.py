@@ -9,6 +9,7 @@ from callback_service.domain.freshness import (
     CONFIRM_AFTER,
     UNCONFIRMED,
     WANTED,
+    WANTED_SLOW,
     Patience,
     Unsettled,
     due_at,
@@ -115,7 +116,11 @@ class TestDue:
         assert due(read(), 3600, covered(3590)) == at(3590) + PATIENCE.slow
 
     def test_while_a_client_waits_it_is_looked_at_without_delay(self):
-        assert due(read(), 3600, wanted(3601, covered(3590))) == at(3590) + WANTED
+        assert due(read(), 10, wanted(11, covered(5))) == at(5) + WANTED
+        assert due(read(), 40, wanted(41, covered(35))) == at(35.6)
+        # Who waits for long does not mind a second, as long as what he reads is fresh.
+        assert due(read(), 3600, wanted(3601, covered(3590))) == at(3590) + WANTED_SLOW
+        assert PATIENCE.fresh > WANTED_SLOW
         assert due(read(), 3600, wanted(3599, covered(3590))) == at(3590) + PATIENCE.slow
 
     def test_and_never_later_than_without_a_client(self):

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from callback_service.domain.errors import CursorExpired, InvalidInput, Unavailable, Unknown
 from callback_service.domain.feed import SEEN_LIMIT, SETTLING
 from callback_service.domain.run import Run
+from callback_service.domain.server import Server
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay import updates
 from callback_service.relay.ports import Change
 from callback_service.relay.record import run_topic, task_topic
+from callback_service.relay.servers import ServerRegistry
 from callback_service.relay.updates import Reader
 from callback_service.relay.watch import Watch
 from tests.fakes.clock import START, FakeClock
-from tests.fakes.store import FakeRuns, FakeTasks
+from tests.fakes.store import FakeRuns, FakeServers, FakeTasks
 
 RETENTION = timedelta(days=30)
 RUN = Run("r1", "local", "tesk", created_at=START, expires_at=START + RETENTION)
@@ -57,7 +59,9 @@ class Feed:
     def __post_init__(self):
         self.runs.add(RUN)
         self.watch = Watch(self.tasks, self.clock)
-        self.reader = Reader(self.tasks, self.runs, self.watch, self.clock, RETENTION)
+        self.servers = FakeServers()
+        registry = ServerRegistry(self.servers, self.clock)
+        self.reader = Reader(self.tasks, self.runs, self.watch, self.clock, RETENTION, registry)
 
     def change(self, numbers: Iterable[int], *decisions: Decision) -> None:
         keys = [key(number) for number in numbers]
@@ -336,3 +340,14 @@ def test_states_are_told_of_the_tasks_that_are_known(feed):
 
 def _soon(work: Callable[[], None]) -> None:
     threading.Timer(0.02, work).start()
+
+
+def test_who_waits_for_a_task_lets_its_server_be_asked():
+    feed = Feed()
+    feed.servers.add(Server(RUN.server, "https://tes.example.org", START))
+    feed.change([1], move(START))
+    task = key(1)
+    state = feed.reader.task(task, None).state
+    assert not feed.servers.find(RUN.server).polling.is_wanted(feed.clock.now())
+    feed.reader.task(task, state, wait=0.01)
+    assert feed.servers.find(RUN.server).polling.is_wanted(feed.clock.now())
