@@ -12,6 +12,8 @@ Json = dict[str, Any]
 _MAPS = frozenset({"tags", "env", "metadata", "backend_parameters"})
 
 _TREES = (dict, list)
+# TES has six of them. What is nested so deeply that Python could not follow it is left as it is.
+_LEVELS = 100
 
 # The fields of TES 1.0.0, each with those of the objects in it.
 _Shape = Mapping[str, "_Shape | None"]
@@ -38,19 +40,24 @@ _TASK: _Shape = {
 }
 
 
-def without_emptiness(value: Any) -> Any:
+def without_emptiness(value: Any, levels: int = _LEVELS) -> Any:
     """Without fields that are null, empty or false; never without a zero, or an item of a list.
 
     An empty word of a command is a word, and an exit code of 0 the best one.
     """
+    if not levels:
+        return value
     if isinstance(value, dict):
-        return _without_empty_fields(value)
+        return _without_empty_fields(value, levels - 1)
     if isinstance(value, list):
-        return [without_emptiness(item) if isinstance(item, _TREES) else item for item in value]
+        return [
+            without_emptiness(item, levels - 1) if isinstance(item, _TREES) else item
+            for item in value
+        ]
     return value
 
 
-def _without_empty_fields(fields: Json) -> Json:
+def _without_empty_fields(fields: Json, levels: int) -> Json:
     # Most of what servers answer goes through here, thousands of times for a list.
     kept = {}
     for name, value in fields.items():
@@ -58,7 +65,7 @@ def _without_empty_fields(fields: Json) -> Json:
         if isinstance(value, dict) and name in _MAPS:
             inner = _without_nulls(value)
         elif isinstance(value, _TREES):
-            inner = without_emptiness(value)
+            inner = without_emptiness(value, levels)
         if inner or _is_zero(inner):
             kept[name] = inner
     return kept

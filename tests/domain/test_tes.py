@@ -140,6 +140,12 @@ def test_nothing_that_only_tes_1_1_has_is_left_empty_for_old_clients():
     assert manner(Variant.V1).of_task(task) == {"id": "a"}
 
 
+@pytest.mark.parametrize("pairs", [10, 40, 200, 350])
+def test_however_deeply_a_task_is_nested_it_can_be_shown(pairs):
+    deep = b'{"id": "a", "x": ' + b'[{"b": ' * pairs + b"1" + b"}]" * pairs + b"}"
+    assert json.dumps(manner().of_task(tes.read_task(deep))).encode() == deep
+
+
 def test_only_the_tag_of_this_gateway_is_removed():
     others = {"tags": {TAG.key: "another"}, "id": "a"}
     assert manner().of_task(others) == others
