@@ -76,6 +76,7 @@ class Courier:
         self._end: Optional[float] = None
         self._failures = 0
         self._leaving = False
+        self._reporting = False
         self._told = self._left_out = self._given_up = 0
 
     def begin_anew(self) -> None:
@@ -107,7 +108,11 @@ class Courier:
     def flush(self, timeout: float) -> bool:
         """Wait until nothing waits, that long at most; returns whether it came to that."""
         with self._lock:
-            return self._quiet.wait_for(lambda: not len(self._backlog), timeout)
+            return self._quiet.wait_for(self._is_quiet, timeout)
+
+    def _is_quiet(self) -> bool:
+        # What was given up is not done with before it is said: a program may end right after.
+        return not len(self._backlog) and not self._reporting
 
     def leave(self) -> None:
         """Nobody will add anything: the thread ends when all is told."""
@@ -175,8 +180,12 @@ class Courier:
                 if self._closed:
                     break
                 before, delay = self._failures, self._conclude(answer)
+                self._reporting = True
             # Not under the lock: a log may be slow.
             self._report(change, answer, before, delay)
+            with self._lock:
+                self._reporting = False
+                self._quiet.notify_all()
         self._listener.close()
 
     def _wait_for_work(self) -> bool:
@@ -209,8 +218,6 @@ class Courier:
         self._failures = 0
         self._told += answer.told
         self._given_up += not answer.told
-        if not len(self._backlog):
-            self._quiet.notify_all()
         return 0.0
 
     def _leave_alone(self, answer: Answer) -> float:
