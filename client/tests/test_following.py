@@ -159,10 +159,10 @@ def test_it_is_said_once_that_the_service_is_away_and_once_that_it_is_back(
     assert following.state(TES, "job-1", 5) == "COMPLETE"
     # It was submitted meanwhile.
     assert following.state(TES, "job-2", 5) == "COMPLETE"
-    gone, back = caplog.records
+    # How much else is said depends on the level that somebody has set.
+    gone, back = [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert "does not answer" in gone.getMessage()
     assert back.getMessage().endswith("is back")
-    assert gone.levelno == back.levelno == logging.WARNING
 
 
 def test_a_service_that_is_away_is_tried_seldom(following, service, clock):
