@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from client.tests.breakable_server import BreakableServer
 
 TOKEN = "r0.open-sesame"
 
@@ -106,31 +106,14 @@ class FakeListener:
         return reply
 
 
-class _Door(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
+class _Door(BreakableServer):
     def __init__(self, port: int, listener: FakeListener) -> None:
-        self._open: Set[socket.socket] = set()
         self.listener = listener
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(port, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.listener.connections += 1
-        self._open.add(request)
         super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that was broken off is what some tests are about."""
-
-    def break_off(self) -> None:
-        for connection in list(self._open):
-            with contextlib.suppress(OSError):  # the sender was faster
-                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

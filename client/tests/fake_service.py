@@ -6,16 +6,16 @@ Its operations bear the contract's operationIds; `tests/client` holds what it sa
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import socket
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Deque, Dict, List, Optional, Set, Tuple
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from client.tests.breakable_server import BreakableServer
 
 FINAL = {"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED", "PREEMPTED"}
 CREATED = "2025-06-12T14:30:00.000Z"
@@ -441,30 +441,10 @@ def _with_news(value: Any, news: Json) -> Any:
     return [_with_news(item, news) for item in value] if isinstance(value, list) else value
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
+class _Listener(BreakableServer):
     def __init__(self, port: int, service: FakeService) -> None:
-        self._open: Set[socket.socket] = set()
         self.service = service
-        super().__init__(("127.0.0.1", port), _Door)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that was broken off is what some tests are about."""
-
-    def break_off(self) -> None:
-        for connection in list(self._open):
-            with contextlib.suppress(OSError):  # the client was faster
-                connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(port, _Door)
 
 
 class _Door(BaseHTTPRequestHandler):
