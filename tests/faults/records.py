@@ -1,0 +1,59 @@
+"""What each side writes down: senders, database, receivers. Times are on the monotonic clock."""
+
+from typing import NamedTuple
+
+
+class Attempt(NamedTuple):
+    """One POST of a callback, as its sender saw it. `status` is 0 where no answer came."""
+
+    run: str
+    task: str
+    state: str
+    sent_at: float
+    answered_at: float
+    status: int
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return self.status == 204
+
+
+class Move(NamedTuple):
+    """One entry of a task's history in the database."""
+
+    seq: int
+    state: str
+    source: str = "callback"
+
+
+class Stored(NamedTuple):
+    """What the database says of a task: `delivered` is how far each run was told."""
+
+    task: str
+    runs: tuple[str, ...]
+    history: tuple[Move, ...]
+    delivered: dict[str, int]
+    owed: tuple[str, ...]
+
+
+class Told(NamedTuple):
+    """One update in a delivery."""
+
+    task: str
+    seq: int
+    state: str
+
+
+class Delivery(NamedTuple):
+    """One POST to a receiver, and what the receiver answered; `status` is 0 where it hung up."""
+
+    at: float
+    run: str
+    webhook_id: str
+    status: int
+    is_signed: bool
+    updates: tuple[Told, ...]
+
+    @property
+    def is_accepted(self) -> bool:
+        return 200 <= self.status < 300
