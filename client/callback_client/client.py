@@ -22,6 +22,7 @@ from typing import (
 from callback_client.connection import Connection, segment
 from callback_client.updates import Page, Updates
 from callback_client.values import Capabilities, Delivery, Run, Server, Task, TaskState, Update
+from callback_client.watching import Watching
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 # As many as the service takes at once.
@@ -45,7 +46,7 @@ class CallbackClient:
 
     Every method raises `CallbackServiceError` where the service refuses, with the
     `status` and the problem that it answered, and `ServiceUnreachable`, which is one
-    too, where no answer comes. Nothing is tried twice, except by `updates`.
+    too, where no answer comes. Nothing is tried twice, except by `watch` and `updates`.
     """
 
     def __init__(
@@ -249,21 +250,48 @@ class CallbackClient:
         with `follow=False` also `ServiceUnreachable` and whatever else the service answers.
         """
         patience = wait if follow else 0
+        return Updates(
+            lambda after: self._updates_after(run_id, after, patience),
+            cursor=cursor,
+            follow=follow,
+            stop=stop,
+        )
 
-        def fetch(after: Optional[str]) -> Page:
-            return self._connection.ask(
-                _page,
-                "GET",
-                _run(run_id) + "/updates",
-                query=[
-                    ("after", after),
-                    ("wait", patience or None),
-                    ("page_size", UPDATES_AT_ONCE),
-                ],
-                wait=patience,
-            )
+    def watch(
+        self,
+        run: Union[str, Run],
+        *,
+        cursor: Optional[str] = None,
+        until_final: bool = True,
+        wait: float = 30,
+        stop: Optional[Callable[[], bool]] = None,
+    ) -> Updates:
+        """The updates of a run (or of a run's id) until it is over: each once, as by `updates`.
 
-        return Updates(fetch, cursor=cursor, follow=follow, stop=stop)
+        It is over when the run has tasks and all of them have ended, and everything was told.
+        For a workflow that submits more when some have ended, say `until_final=False`: then it is
+        over when the run was deleted or has expired, or `stop()` is true.
+
+        Raises what `updates` raises; with `until_final`, also `CallbackServiceError` of
+        status 404 where the run is deleted or expires before its tasks have ended.
+        """
+        run_id = run if isinstance(run, str) else run.id
+        watching = Watching(
+            lambda after, patience: self._updates_after(run_id, after, patience),
+            lambda: self.run(run_id),
+            wait=wait,
+            until_final=until_final,
+        )
+        return Updates(watching, cursor=cursor, stop=stop)
+
+    def _updates_after(self, run_id: str, after: Optional[str], wait: float) -> Page:
+        return self._connection.ask(
+            _page,
+            "GET",
+            _run(run_id) + "/updates",
+            query=[("after", after), ("wait", wait or None), ("page_size", UPDATES_AT_ONCE)],
+            wait=wait,
+        )
 
     # ---- servers ----
 

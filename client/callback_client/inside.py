@@ -1,6 +1,7 @@
 """In the program's own interpreter: puts the drop-in in the place of `tes.HTTPClient`.
 
-Standard library only, and nothing else of this package until the program imports py-tes.
+Standard library only, and nothing else of this package until the program imports py-tes, or what
+has a mend.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Set
 
 # How the launcher tells what it was told, once: whatever the program starts is none of ours.
 VARIABLE = "CALLBACK_EXEC"
 PACKAGE = Path(__file__).resolve().parent
+# What some programs need besides: a module of theirs, and the file in `mends` whose `mend(module)`
+# is called when they have imported it.
+MENDS = {"snakemake_executor_plugin_tes": "snakemake"}
 # How long the end of a program may be put off for its tasks.
 LONGEST_END = 20.0
 
@@ -40,7 +44,8 @@ def begin(startup: Path) -> None:
         sys.modules["sitecustomize"] = ours
     if wishes:
         place = Place(wishes["settings"])
-        sys.meta_path.insert(0, place)
+        mends = {module: _mend(name) for module, name in MENDS.items()}
+        sys.meta_path.insert(0, Imports({"tes.client": place.take, **mends}))
         if wishes["cancel_on_exit"]:
             Endings(place.cancel).watch()
 
@@ -51,12 +56,12 @@ def _restore(name: str, value: Optional[str]) -> None:
         os.environ[name] = value
 
 
-class Place(importlib.abc.MetaPathFinder):
-    """Where `tes.HTTPClient` is: taken by the drop-in as soon as py-tes is imported."""
+class Imports(importlib.abc.MetaPathFinder):
+    """Does something with modules when the program has imported them, and before it uses them."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._settings = settings
-        self._unfinished: Any = None
+    def __init__(self, then: Mapping[str, Callable[[Any], None]]) -> None:
+        self._then = then
+        self._finding: Set[str] = set()
 
     def find_spec(
         self,
@@ -64,30 +69,51 @@ class Place(importlib.abc.MetaPathFinder):
         path: Optional[Sequence[str]] = None,  # noqa: ARG002 - the finders behind it look there
         target: Any = None,  # noqa: ARG002
     ) -> Any:
-        if fullname != "tes.client":
+        if fullname not in self._then or fullname in self._finding:
             return None
-        # Whoever else is asked must not come back here.
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        # Whoever else is asked comes by here again.
+        self._finding.add(fullname)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._finding.discard(fullname)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Afterwards(spec.loader, self._take)
+            spec.loader = _Afterwards(spec.loader, self._do)
         return spec
+
+    def _do(self, module: Any) -> None:
+        try:
+            _load_package()
+            self._then[module.__name__](module)
+        except Exception as error:  # noqa: BLE001 - the program runs as well without
+            log.warning("callback-exec: %s stays as it is: %r", module.__name__, error)
+
+
+class Place:
+    """Where `tes.HTTPClient` is: taken by the drop-in."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._unfinished: Any = None
 
     def cancel(self) -> None:
         if self._unfinished is not None:
             self._unfinished.cancel()
 
-    def _take(self, client: Any) -> None:
-        try:
-            _load_package()
-            py_tes = importlib.import_module("callback_client.py_tes")
-            unfinished = importlib.import_module("callback_client.unfinished")
-            drop_in: Any = py_tes.HTTPClient
-            drop_in.settings = py_tes.Settings(**self._settings)
-            drop_in.unfinished = self._unfinished = unfinished.Unfinished()
-            client.HTTPClient = drop_in
-        except Exception as error:  # noqa: BLE001 - the program runs as well without
-            log.warning("callback-exec: this py-tes stays as it is: %r", error)
+    def take(self, client: Any) -> None:
+        py_tes = importlib.import_module("callback_client.py_tes")
+        unfinished = importlib.import_module("callback_client.unfinished")
+        drop_in: Any = py_tes.HTTPClient
+        drop_in.settings = py_tes.Settings(**self._settings)
+        drop_in.unfinished = self._unfinished = unfinished.Unfinished()
+        client.HTTPClient = drop_in
+
+
+def _mend(name: str) -> Callable[[Any], None]:
+    def mend(module: Any) -> None:
+        importlib.import_module(f"callback_client.mends.{name}").mend(module)
+
+    return mend
 
 
 class _Afterwards(importlib.abc.Loader):

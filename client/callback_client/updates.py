@@ -25,10 +25,14 @@ SLICE = 0.25
 
 
 class Page(NamedTuple):
-    """Some updates, and where to go on after them."""
+    """Some updates, and where to go on after them.
+
+    `is_last`: if there is nothing new in it, there will be nothing.
+    """
 
     updates: Tuple[Update, ...]
     cursor: str
+    is_last: bool = False
 
 
 class Clock:
@@ -45,9 +49,9 @@ class Clock:
 
 
 class Updates(Iterator[Update]):
-    """Iterates over the updates of a run; made by `CallbackClient.updates`.
+    """Iterates over the updates of a run; made by `CallbackClient.watch` and `updates`.
 
-    Each update comes once, those of a task in their order.
+    Each update comes once, those of a task in their order. One thread at a time may use it.
     """
 
     def __init__(
@@ -69,11 +73,12 @@ class Updates(Iterator[Update]):
         # The updates of a task come in their order, so one number says which of them were here.
         self._seen: Dict[Tuple[str, str], int] = {}
         self._failures = 0
+        self._is_away = False
         self._ended = False
 
     @property
     def cursor(self) -> Optional[str]:
-        """Where to go on later: hand it to `CallbackClient.updates`, in another process too.
+        """Where to go on later: hand it to what made this, in another process too.
 
         It is behind no update that was not handed out yet. So keep it after you
         have dealt with an update, and nothing is left out; the last ones may come again.
@@ -104,11 +109,14 @@ class Updates(Iterator[Update]):
             self._bear(error)
             return
         self._failures = 0
+        if self._is_away:
+            self._is_away = False
+            log.warning("updates.resumed: the service is back")
         self._behind, self._ahead = self._ahead, page.cursor
         self._pending.extend(update for update in page.updates if self._is_new(update))
         if self._pending or (page.updates and self._ahead != self._behind):
             return
-        if self._follow:
+        if self._follow and not page.is_last:
             self._pause(started + SHORTEST_ROUND - self._clock.now())
         else:
             self._ended = True
@@ -125,13 +133,17 @@ class Updates(Iterator[Update]):
         if error.status == 410 and self._ahead:
             # The cursor is older than what is kept: from the start, without what was here.
             self._behind = self._ahead = None
+            log.info("updates.expired: beginning again with the oldest that are kept")
         elif not (self._follow and error.may_pass):
             raise error
+        elif not self._is_away:
+            # Said once, however often it is tried again.
+            self._is_away = True
+            log.warning("updates.interrupted: %s; asking again until the service is back", error)
         delay = min(FIRST_DELAY * 2.0 ** min(self._failures, 16), LONGEST_DELAY)
         delay *= (1 + self._clock.chance()) / 2
         delay = max(delay, min(error.retry_after or 0, LONGEST_RETRY_AFTER))
         self._failures += 1
-        log.warning("updates.interrupted: %s; asking again in %.1f s", error, delay)
         self._pause(delay)
 
     def _pause(self, seconds: float) -> None:

@@ -27,6 +27,9 @@ class BreakableServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that was broken off is what some tests are about."""
 
+    def count(self) -> int:
+        return len(self._open)
+
     def break_off(self) -> None:
         for connection in list(self._open):
             with contextlib.suppress(OSError):  # the other side was faster

@@ -169,6 +169,11 @@ class FakeService:
     def answer_next(self, answer: Answer, times: int = 1) -> None:
         self._failures.extend([answer] * times)
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._listener.count() if self._listener else 0
+
     def expire_cursors(self) -> None:
         with self._changed:
             self._epoch += 1

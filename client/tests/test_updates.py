@@ -15,9 +15,10 @@ def names(updates):
     return [(update.task_id, update.seq) for update in updates]
 
 
-def make(task_id, seq):
+def make(task_id, seq, *, final=False):
     at = parse_moment("2025-06-12T14:30:00Z")
-    return Update("default", task_id, seq, "RUNNING", "QUEUED", at, "poll", final=False)
+    state = "COMPLETE" if final else "RUNNING"
+    return Update("default", task_id, seq, state, "QUEUED", at, "poll", final=final)
 
 
 class FakeClock:

@@ -3,6 +3,8 @@
 import pytest
 from callback_client import CallbackServiceError, ServiceUnreachable
 from callback_client.updates import Page, Updates
+from callback_client.values import Run
+from callback_client.watching import Watching
 
 from client.tests.test_updates import FakeClock, make
 
@@ -67,6 +69,19 @@ def read(feed, wanted, cursor=None):
 def test_each_update_comes_once_and_in_order(feed):
     found, _ = read(feed, feed.items)
     assert found == feed.items
+
+
+@given(feeds())
+def test_who_watches_is_told_everything_once_and_then_it_ends(feed):
+    """Though tasks may seem to have ended before they have: what is told in between counts."""
+    ended = [make(task, 26, final=True) for task in "abc"]
+    feed.items += ended
+    run = Run("r0", tasks={"COMPLETE": 3})
+    watching = Watching(lambda cursor, _: feed(cursor), lambda: run, wait=0, until_final=True)
+    clock = FakeClock()
+    updates = Updates(watching, clock=clock, stop=lambda: clock.time > 3600)
+    assert list(updates) == feed.items
+    assert clock.time < 3600
 
 
 @given(feeds(), st.data())

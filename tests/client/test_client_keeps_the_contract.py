@@ -106,6 +106,7 @@ def exercise(client: CallbackClient, service: FakeService) -> None:
     client.states(["job-1", ("other", "job-2")])
     list(client.updates(run.id, follow=False))
     next(client.updates(run.id, wait=60))
+    next(client.watch(run))
     client.delete(run.id)
 
 
