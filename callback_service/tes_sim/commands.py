@@ -19,11 +19,17 @@ def script_of(body: Mapping[str, Any], default: Script, *, per_executor: bool) -
     `sleep N` runs for N seconds; `false` and `exit N` fail. `per_executor` is TESK's way: each
     executor waits for its own pod. Raises `ValueError` for a tag that is no script.
     """
-    if own := (body.get("tags") or {}).get(TAG):
-        return Script.parse(own)
+    if own := own_script(body):
+        return own
     executors = list(_those_that_run(body["executors"]))
     script = Script(tuple(_shaped(default, executors, per_executor=per_executor)))
     return script.ending(State.EXECUTOR_ERROR) if stops(executors[-1]) else script
+
+
+def own_script(body: Mapping[str, Any]) -> Script | None:
+    """What its tag says; raises `ValueError` where that is no script."""
+    own = (body.get("tags") or {}).get(TAG)
+    return Script.parse(own) if own else None
 
 
 def exit_code(executor: Mapping[str, Any]) -> int:

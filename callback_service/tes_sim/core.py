@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from callback_service.domain.states import FINAL
@@ -102,6 +103,24 @@ class SimulatedServer:
                     if task.callback_url and task.state(now) not in FINAL:
                         self._tes.plan.again(task, back)
 
+    def to_execute(self) -> list[tuple[SimulatedTask, datetime]]:
+        """Those that were submitted since the last time, and when they begin."""
+        with self._lock:
+            waiting = self._tes.to_execute
+            return [waiting.popleft() for _ in range(len(waiting))]
+
+    def is_given_up(self, task_id: str) -> bool:
+        with self._lock:
+            task = self._tes.tasks.get(task_id)
+            return task is None or task.stopped_at is not None
+
+    def let(self, task_id: str, change: Callable[[SimulatedTask], SimulatedTask]) -> None:
+        """Have the task become another one, unless it was forgotten."""
+        with self._lock:
+            task = self._tes.tasks.get(task_id)
+            if task and (changed := change(task)) != task:
+                self._tes.change(changed)
+
     def callbacks_due(self, now: datetime) -> list[Callback]:
         """Those that were not asked for yet, in the order in which they were due."""
         with self._lock:
@@ -119,15 +138,11 @@ class SimulatedServer:
 
     def block(self, task_id: str, now: datetime) -> None:
         """The task waits for the listener of its callbacks."""
-        with self._lock:
-            if task := self._tes.tasks.get(task_id):
-                self._tes.change(task.block(now))
+        self.let(task_id, lambda task: task.block(now))
 
     def go_on(self, task_id: str, now: datetime) -> None:
         """The listener answered, whatever it was."""
-        with self._lock:
-            if task := self._tes.tasks.get(task_id):
-                self._tes.change(task.go_on(now))
+        self.let(task_id, lambda task: task.go_on(now))
 
     def _answer(self, operation: Operation, request: Request) -> Reply:
         if self._troubles.is_down(request.at):

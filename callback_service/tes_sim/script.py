@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from callback_service.domain.states import State
 
@@ -50,6 +51,22 @@ class Script:
     def ending(self, state: State) -> "Script":
         """The same way to another end."""
         return Script((*self.steps[:-1], replace(self.steps[-1], state=state)))
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is a command that decides about the end."""
+        return self.steps[-1].state is State.COMPLETE and any(
+            step.state is State.RUNNING for step in self.steps
+        )
+
+    def before_running(self) -> "Script":
+        """Up to there; at least a moment in the queue."""
+        steps = tuple(takewhile(lambda step: step.state is not State.RUNNING, self.steps))
+        return Script(steps or (Step(State.QUEUED),))
+
+    @property
+    def seconds(self) -> float:
+        return sum(step.seconds for step in self.steps)
 
     def moves(self, created: datetime, speed: float = 1.0) -> tuple[Move, ...]:
         moves, at = [], created

@@ -1,6 +1,6 @@
 """A task as callers read it: by the book, and as a server does that leaves nothing out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -9,6 +9,7 @@ from callback_service.domain.states import State
 from callback_service.tes_sim.commands import exit_code
 from callback_service.tes_sim.submitted import READ_ONLY
 from callback_service.tes_sim.task import SimulatedTask
+from callback_service.tes_sim.work import Result
 
 
 class View(StrEnum):
@@ -99,18 +100,29 @@ def _logs(task: SimulatedTask, now: datetime, after: float) -> list[dict[str, An
     ended = task.stopped_at or task.ended_at(now)
     if ended and (now - ended).total_seconds() >= after:
         log["end_time"] = _written(ended)
-        log["logs"] = [
-            {
-                "start_time": _written(started),
-                "end_time": _written(ended),
-                "exit_code": exit_code(executor),
-                "stdout": "",
-                "stderr": "",
-            }
-            for executor in task.body["executors"]
-        ]
+        log["logs"] = [_result(result) for result in _results(task, started, ended)]
         log["system_logs"] = [f"{task.id} ended as {history[-1].state}"]
+        if task.work:
+            log["outputs"] = [dict(output) for output in task.work.outputs]
+            log["system_logs"] += filter(None, [task.work.trouble])
     return [log]
+
+
+def _results(task: SimulatedTask, started: datetime, ended: datetime) -> Iterable[Result]:
+    if task.work is not None:
+        return task.work.results
+    codes = map(exit_code, task.body["executors"])
+    return [Result(started, ended, code, "", "") for code in codes]
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "start_time": _written(result.started),
+        "end_time": _written(result.ended),
+        "exit_code": result.exit_code,
+        "stdout": result.stdout,
+        "stderr": result.stderr,
+    }
 
 
 def _written(at: datetime) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from callback_service.domain.states import FINAL, State
 from callback_service.tes_sim.script import Move
+from callback_service.tes_sim.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class SimulatedTask:
     stopped_at: datetime | None = None
     # Since when it waits for a listener of callbacks to answer.
     blocked_since: datetime | None = None
+    # What its commands did; None where it only plays.
+    work: Work | None = None
 
     def state(self, now: datetime) -> State:
         now = self.blocked_since or now
@@ -37,6 +40,13 @@ class SimulatedTask:
     def ended_at(self, now: datetime) -> datetime | None:
         last = self.moves[-1]
         return last.at if self.state(now) in FINAL and last.state in FINAL else None
+
+    def move(self, state: State, now: datetime) -> Self:
+        """What an executor says of it; not after its end, nor once it is canceled."""
+        last = self.moves[-1]
+        if self.stopped_at or last.state in FINAL or last.state is state:
+            return self
+        return replace(self, moves=(*self.moves, Move(max(now, last.at), state)))
 
     def cancel(self, now: datetime, canceling: float | None, stopping: float) -> Self:
         """The next value: `canceling` seconds in that state first, if at all."""

@@ -1,14 +1,15 @@
 """The operations of TES, as the profile has them."""
 
+from collections import deque
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 from callback_service.domain.states import FINAL, State
 from callback_service.tes_sim import listing
 from callback_service.tes_sim.callback_plan import CallbackPlan
-from callback_service.tes_sim.commands import script_of
+from callback_service.tes_sim.commands import own_script, script_of
 from callback_service.tes_sim.conditions import Conditions
 from callback_service.tes_sim.faults import Faults
 from callback_service.tes_sim.operations import Operation
@@ -27,6 +28,8 @@ class Tes:
     def __init__(self, profile: Profile, conditions: Conditions, chance: Random) -> None:
         self.tasks = Tasks()
         self.plan = CallbackPlan(profile)
+        # With the time from when on their commands may run.
+        self.to_execute: deque[tuple[SimulatedTask, datetime]] = deque()
         self._profile = profile
         self._conditions = conditions
         self._chance = chance
@@ -74,8 +77,21 @@ class Tes:
         self._profile.check(submitted)
         url = submitted.pop(_CALLBACK_URL, None)
         given = {name: value for name, value in submitted.items() if name not in READ_ONLY}
-        self.add(given, self._script(given, faults), request.at, url)
+        script = self._script(given, faults)
+        if self._conditions.executes and script.runs:
+            self._execute(given, script.before_running(), request.at, url)
+        else:
+            self.add(given, script, request.at, url)
         return {"id": self.tasks.newest_id}
+
+    def _execute(
+        self, given: Mapping[str, Any], before: Script, now: datetime, url: str | None
+    ) -> None:
+        self.add(given, before, now, url)
+        task = self.tasks.get(self.tasks.newest_id)
+        waits = timedelta(seconds=before.seconds / self._conditions.speed)
+        if task:
+            self.to_execute.append((task, now + waits))
 
     def _cancel(self, task_id: str, now: datetime) -> Any:
         task, habits, speed = self._known(task_id), self._profile, self._conditions.speed
@@ -106,8 +122,13 @@ class Tes:
 
     def _script(self, given: Mapping[str, Any], faults: Faults) -> Script:
         queues = self._profile.queues_executors
+        executed = self._conditions.executes
         try:
-            script = script_of(given, self._conditions.script, per_executor=queues)
+            script = (
+                own_script(given) or self._conditions.script
+                if executed
+                else script_of(given, self._conditions.script, per_executor=queues)
+            )
         except ValueError as error:
             raise Refused(400, f"tags: {error}") from None
         # Drawn in any case: what chance brings later must not depend on this.

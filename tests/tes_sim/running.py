@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from callback_service.domain.states import State
@@ -54,11 +55,12 @@ def new_core(
     basic: str | None = None,
     token: str | None = None,
     callbacks: bool = False,
+    executes: bool = False,
     seed: int = 0,
 ) -> SimulatedServer:
     chosen = PROFILES[profile]
     conditions = Conditions(
-        Script.parse(script) if script else DEFAULT, speed, Credentials(basic, token)
+        Script.parse(script) if script else DEFAULT, speed, Credentials(basic, token), executes
     )
     return SimulatedServer(
         replace(chosen, calls_back=True) if callbacks else chosen, random.Random(seed), conditions
@@ -73,16 +75,17 @@ def running_server(
     still_open: int = 0,
     port: int = 0,
     faults: Faults | None = None,
+    execute: Path | None = None,
     **options: Any,
 ) -> Iterator[RunningServer]:
-    """`options` are those of `new_core`."""
-    core = new_core(profile, **options)
+    """Tasks are executed in the folder `execute`. `options` are those of `new_core`."""
+    core = new_core(profile, executes=execute is not None, **options)
     core.make(finished, still_open, datetime.now(UTC))
     core.set_faults(faults or Faults(), datetime.now(UTC))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    shell = Shell(core)
+    shell = Shell(core, folder=execute)
     try:
         bound = asyncio.run_coroutine_threadsafe(shell.start("127.0.0.1", port), loop).result(10)
         yield RunningServer(f"http://127.0.0.1:{bound}", core)

@@ -12,6 +12,7 @@ import requests
 from typer.testing import CliRunner
 
 from callback_service.entrypoints.cli import build
+from tests.e2e.conditions import until
 from tests.services import free_port
 from tests.tes_sim.running import TES
 
@@ -89,3 +90,17 @@ def test_a_port_that_is_taken_is_wrong_use():
 
 def test_a_host_that_is_not_ours_is_wrong_use():
     assert "192.0.2.1" in refused("--host", "192.0.2.1", "--port", str(free_port()))
+
+
+def test_commands_are_executed_for_nobody_but_this_machine(tmp_path):
+    said = refused("--execute", str(tmp_path), "--host", "192.0.2.1")
+    assert "only with --host 127.0.0.1" in said
+
+
+def test_it_says_that_it_executes_commands_and_does(tmp_path):
+    said = tmp_path / "said"
+    with started("--execute", str(tmp_path / "tasks"), "--speed", "10") as (process, url):
+        assert "run on this machine, as you" in process.stderr.readline()
+        task = {"executors": [{"image": "alpine", "command": ["touch", str(said)]}]}
+        assert requests.post(f"{url}{TES}/tasks", json=task, timeout=5).ok
+        until(said.exists)

@@ -1,6 +1,7 @@
 """`callback-service tes-sim`: a TES server to try things with, where there is none."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,6 +49,14 @@ def tes_sim(
     no_filters: Annotated[
         bool, typer.Option("--no-filters", help="Ignore what lists are filtered by.")
     ] = False,
+    execute: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="For tests: run tasks' commands on this machine, as you and without a "
+            "container, with a folder for each task in FOLDER.",
+        ),
+    ] = None,
     basic: Annotated[
         str | None, typer.Option(metavar="USER:PASSWORD", help="What requests have to show.")
     ] = None,
@@ -72,6 +81,7 @@ def tes_sim(
     import asyncio
     from random import Random
 
+    from callback_service.embedded.ports import is_loopback
     from callback_service.tes_sim.conditions import Conditions
     from callback_service.tes_sim.core import SimulatedServer
     from callback_service.tes_sim.credentials import Credentials
@@ -79,16 +89,21 @@ def tes_sim(
 
     if basic is not None and ":" not in basic:
         raise CommandFailed("--basic wants USER:PASSWORD.", ExitCode.WRONG_USE)
+    if execute is not None and not is_loopback(host):
+        sentence = "--execute runs whatever anybody submits: only with --host 127.0.0.1."
+        raise CommandFailed(sentence, ExitCode.WRONG_USE)
     now = datetime.now(UTC)
     core = SimulatedServer(
         _profile(profile, callbacks=callbacks),
         # Without a seed no task has an id of the last start: whoever asks may remember that one.
         Random(seed),  # noqa: S311  it plays, it protects nothing
-        Conditions(_script(script), speed, Credentials(basic, token)),
+        Conditions(_script(script), speed, Credentials(basic, token), execute is not None),
     )
     core.make(finished, still_open, now)
     core.set_faults(Faults(drop_callbacks, preempted, no_filters), now)
-    asyncio.run(_serve(core, host, port, verbose=verbose))
+    if execute is not None:
+        typer.echo(f"Tasks' commands run on this machine, as you, in {execute}.", err=True)
+    asyncio.run(_serve(core, host, port, execute, verbose=verbose))
     typer.echo("Stopped.", err=True)
 
 
@@ -113,7 +128,9 @@ def _script(text: str) -> "Script":
         raise CommandFailed(f"--script: {error}.", ExitCode.WRONG_USE) from None
 
 
-async def _serve(core: "SimulatedServer", host: str, port: int, *, verbose: bool) -> None:
+async def _serve(
+    core: "SimulatedServer", host: str, port: int, execute: Path | None, *, verbose: bool
+) -> None:
     import asyncio
     import signal
 
@@ -124,7 +141,7 @@ async def _serve(core: "SimulatedServer", host: str, port: int, *, verbose: bool
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     note: Note = typer.echo if verbose else unnoted
-    shell = Shell(core, note)
+    shell = Shell(core, note, execute)
     try:
         bound = await shell.start(host, port)
         url = url_of(reachable(host), bound)
