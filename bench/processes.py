@@ -34,7 +34,7 @@ class Work:
         except EOFError:
             raise RuntimeError("a process of the benchmark died; its error is above") from None
 
-    def ask(self, question: str) -> Any:
+    def ask(self, question: Any) -> Any:
         self._ours.send(question)
         return self.result()
 

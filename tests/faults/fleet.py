@@ -1,0 +1,141 @@
+"""Many simulated tasks whose servers call back, in a process of its own.
+
+An open loop: tasks begin when they are due, whatever becomes of those before them. A server
+sends a callback again until it is acknowledged, and the next one only then.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from bench.processes import Work, working
+from tests.faults.elsewhere import attend
+from tests.faults.poster import Poster
+from tests.faults.records import Attempt
+
+# As TESK's sender says of a task with two executors, without its repeats.
+STATES = ("INITIALIZING", "QUEUED", "RUNNING", "QUEUED", "RUNNING", "COMPLETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`rate` in callbacks per second; the rest in seconds.
+
+    `urls`: by run, the callback URL at each API; who is refused at one tries the next.
+    `gap`: how long a task stays in a state, on the average.
+    """
+
+    urls: Mapping[str, Sequence[str]]
+    rate: float
+    seconds: float
+    states: Sequence[str] = STATES
+    gap: float = 0.5
+    seed: int = 0
+    patience: float = 10.0
+    pauses: tuple[float, float] = (0.1, 0.5)
+
+    @property
+    def tasks(self) -> int:
+        return round(self.rate * self.seconds / len(self.states))
+
+
+class Progress(NamedTuple):
+    """What was counted while it was sent; `lag` is the longest that a task began too late."""
+
+    sent: int
+    acknowledged: int
+    tasks_open: int
+    lag: float
+
+    @property
+    def is_over(self) -> bool:
+        return not self.tasks_open
+
+
+@dataclass
+class Fleet:
+    load: Load
+    attempts: list[Attempt] = field(default_factory=list)
+    _sent: int = 0
+    _acknowledged: int = 0
+    _open: int = 0
+    _lag: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._open = self.load.tasks
+        self._poster = Poster(self.load.patience)
+
+    async def serve(self, pipe: Connection) -> None:
+        sending = asyncio.create_task(self.send())
+        await attend(pipe, lambda question: getattr(self, question)())
+        sending.cancel()
+
+    def progress(self) -> Progress:
+        return Progress(self._sent, self._acknowledged, self._open, self._lag)
+
+    def history(self) -> list[Attempt]:
+        return self.attempts
+
+    async def send(self) -> None:
+        began, load = time.monotonic(), self.load
+        async with asyncio.TaskGroup() as group:
+            for number in range(load.tasks):
+                due = began + number * load.seconds / load.tasks
+                await asyncio.sleep(due - time.monotonic())
+                self._lag = max(self._lag, time.monotonic() - due)
+                group.create_task(self._play(number))
+
+    async def _play(self, number: int) -> None:
+        """One task, from its first state to its last."""
+        # Of its own, so that what others meet with changes nothing of what it does.
+        chance = random.Random(f"{self.load.seed}/{number}")
+        runs = sorted(self.load.urls)
+        run, task = runs[number % len(runs)], f"task-{self.load.seed}-{number:06d}"
+        tries = number
+        for state in self.load.states:
+            while not await self._call_back(run, task, state, tries):
+                tries += 1
+                await asyncio.sleep(chance.uniform(*self.load.pauses))
+            if state != self.load.states[-1]:
+                await asyncio.sleep(chance.uniform(0, 2 * self.load.gap))
+        self._open -= 1
+
+    async def _call_back(self, run: str, task: str, state: str, tries: int) -> bool:
+        urls = self.load.urls[run]
+        self._sent += 1
+        sent_at = time.monotonic()
+        status = await self._poster.post(urls[tries % len(urls)], {"id": task, "state": state})
+        attempt = Attempt(run, task, state, sent_at, time.monotonic(), status)
+        self.attempts.append(attempt)
+        self._acknowledged += attempt.is_acknowledged
+        return attempt.is_acknowledged
+
+
+class Sending:
+    """A fleet, seen from here."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def progress(self) -> Progress:
+        progress: Progress = self._work.ask("progress")
+        return progress
+
+    def history(self) -> list[Attempt]:
+        history: list[Attempt] = self._work.ask("history")
+        return history
+
+
+@contextmanager
+def sending(load: Load) -> Iterator[Sending]:
+    with working(_run, load) as work:
+        yield Sending(work)
+
+
+def _run(pipe: Connection, load: Load) -> None:
+    asyncio.run(Fleet(load).serve(pipe))

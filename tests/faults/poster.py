@@ -1,0 +1,85 @@
+"""POSTs JSON over kept connections, as many at once as are asked for; it must cost little."""
+
+import asyncio
+import json
+from collections import defaultdict
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from bench.http import Messages
+
+Place = tuple[str, int]
+
+
+class Poster:
+    """`patience` in seconds for a whole request, the connection included."""
+
+    def __init__(self, patience: float = 10.0) -> None:
+        self._patience = patience
+        self._idle: dict[Place, list[_Line]] = defaultdict(list)
+
+    async def post(self, url: str, body: Any) -> int:
+        """The status; 0 where no answer came, and nobody knows whether it was heard."""
+        parts = urlsplit(url)
+        place = parts.hostname or "", parts.port or 80
+        content = json.dumps(body).encode()
+        head = (
+            f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        try:
+            async with asyncio.timeout(self._patience):
+                line = await self._line(place)
+                try:
+                    status = await line.ask(head.encode() + content)
+                except BaseException:
+                    line.close()
+                    raise
+        except OSError:
+            return 0
+        self._idle[place].append(line)
+        return status
+
+    async def _line(self, place: Place) -> "_Line":
+        # The one that was used last comes first: a few carry it all unless answers are slow.
+        while self._idle[place]:
+            line = self._idle[place].pop()
+            if line.is_open:
+                return line
+        line = _Line()
+        await asyncio.get_running_loop().create_connection(lambda: line.messages, *place)
+        return line
+
+    def close(self) -> None:
+        for lines in self._idle.values():
+            for line in lines:
+                line.close()
+
+
+class _Line:
+    """One connection, one request at a time."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.messages = Messages(self._take, self._break)
+        self._answer: asyncio.Future[int] | None = None
+
+    async def ask(self, request: bytes) -> int:
+        self._answer = asyncio.get_running_loop().create_future()
+        self.messages.transport.write(request)
+        return await self._answer
+
+    def close(self) -> None:
+        # Nothing that was sent may arrive after it was given up here.
+        with suppress(AttributeError):
+            self.messages.transport.abort()
+
+    def _take(self, head: bytes, _body: bytes) -> None:
+        if self._answer and not self._answer.done():
+            self._answer.set_result(int(head[9:12]))
+
+    def _break(self) -> None:
+        self.is_open = False
+        if self._answer and not self._answer.done():
+            self._answer.set_exception(ConnectionResetError())

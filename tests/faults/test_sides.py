@@ -1,0 +1,130 @@
+"""The senders' and the receivers' own books are right, without a service between them."""
+
+import json
+import subprocess
+import threading
+from collections import defaultdict
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import requests
+from standardwebhooks import Webhook
+
+from callback_service.domain.capability import new_secret
+from tests.e2e.conditions import until
+from tests.faults.fleet import STATES, Load, sending
+from tests.faults.receivers import Counts, Manner, receiving
+from tests.faults.records import Told
+
+
+class Listener(BaseHTTPRequestHandler):
+    """Takes what comes; of every three callbacks it refuses one, and hangs up on another."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        callback = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        heard = self.server.heard
+        heard.append((self.path, callback["id"], callback["state"]))
+        if len(heard) % 3 == 2:
+            self.close_connection = True
+            return
+        self.send_response(503 if len(heard) % 3 else 204)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """The test has it in writing."""
+
+
+@pytest.fixture
+def listener():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        server.heard = []
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_fleet_sends_each_callback_until_it_is_acknowledged_and_writes_down_all(listener):
+    url = f"http://127.0.0.1:{listener.server_port}"
+    urls = {"run-1": [f"{url}/a/1", f"{url}/b/1"], "run-2": [f"{url}/a/2", f"{url}/b/2"]}
+    load = Load(urls, rate=60, seconds=0.5, gap=0.01, pauses=(0.0, 0.02))
+    with sending(load) as fleet:
+        until(lambda: fleet.progress().is_over)
+        sent, acknowledged, _, lag = fleet.progress()
+        attempts = fleet.history()
+    assert load.tasks == 5
+    assert len(listener.heard) == len(attempts) == sent
+    assert acknowledged == load.tasks * len(STATES)
+    assert {one.status for one in attempts} == {0, 204, 503}
+    assert lag < 0.5
+    told = defaultdict(list)
+    for one in attempts:
+        told[one.task].append((one.state, one.is_acknowledged))
+    for states in told.values():
+        assert [state for state, is_acknowledged in states if is_acknowledged] == list(STATES)
+    assert {path[:3] for path, *_ in listener.heard} == {"/a/", "/b/"}
+
+
+def test_who_has_no_answer_in_time_sends_again(listener):
+    with sending(Load({"run": ["http://127.0.0.1:1/"]}, 6, 1, pauses=(0.0, 0.01))) as fleet:
+        until(lambda: fleet.progress().sent > 5)
+        assert {one.status for one in fleet.history()} == {0}
+        assert not fleet.progress().is_over
+
+
+def deliver(url, secret, *updates, webhook_id="msg-1"):
+    body = json.dumps(
+        {"updates": [{"task_id": task, "seq": seq, "state": state} for task, seq, state in updates]}
+    )
+    at = datetime.now(UTC)
+    signed = Webhook(secret).sign(webhook_id, at, body)
+    headers = {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signed,
+    }
+    return requests.post(url, data=body, headers=headers, timeout=5)
+
+
+@pytest.fixture
+def receivers():
+    with receiving(seed=1) as one:
+        yield one
+
+
+def test_a_receiver_verifies_answers_and_writes_down(receivers):
+    secret = new_secret()
+    receivers.trust("run-1", secret)
+    receivers.trust("run-2", new_secret())
+    for run in ("run-1", "run-2"):
+        assert deliver(receivers.url + run, secret, ("task", 1, "QUEUED")).status_code == 204
+    assert receivers.counts() == Counts(2, 2)
+    first, second = receivers.history()
+    assert (first.run, first.webhook_id, first.is_signed) == ("run-1", "msg-1", True)
+    assert first.updates == (Told("task", 1, "QUEUED"),)
+    assert not second.is_signed
+
+
+def test_a_receiver_refuses_and_hangs_up_as_often_as_it_is_to(receivers):
+    secret = new_secret()
+    receivers.behave(Manner(refusing=0.5, hanging_up=0.25, statuses=(500, 429)), ["run"])
+    answers = []
+    for _ in range(40):
+        try:
+            answers.append(deliver(receivers.url + "run", secret, ("a", 1, "X")).status_code)
+        except requests.ConnectionError:
+            answers.append(0)
+    assert [one.status for one in receivers.history()] == answers
+    assert set(answers) == {0, 204, 429, 500}
+    assert receivers.counts() == Counts(40, 1)
+
+
+def test_a_receiver_kills_whom_it_is_to_once_it_has_answered(receivers):
+    with subprocess.Popen(["sleep", "60"]) as victim:
+        receivers.behave(Manner(kills=(victim.pid,)), ["run"])
+        assert deliver(receivers.url + "run", new_secret(), ("a", 1, "X")).status_code == 204
+        assert victim.wait(5) == -9
+    assert deliver(receivers.url + "run", new_secret(), ("a", 1, "X")).status_code == 204
