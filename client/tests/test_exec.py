@@ -172,3 +172,13 @@ def test_a_signal_does_what_it_does_without(program, options, number, how):
     path = program(SIGNALED)
     alone = signaled([path, how], number)
     assert signaled([*LAUNCHER, *options, "--", path, how], number) == alone
+
+
+def test_a_program_that_is_not_what_its_mend_knows_runs_as_it_is(program, tmp_path):
+    module = "snakemake_executor_plugin_tes"
+    (tmp_path / f"{module}.py").write_text("name = __spec__.name")
+    path = program(f"import {module} as one; print(one.name, type(one.__loader__).__name__)")
+    answer = launched(path, environ={"PYTHONPATH": str(tmp_path)})
+    assert answer.stdout == f"{module} SourceFileLoader\n"
+    assert answer.stderr.startswith(f"callback-exec: {module} stays as it is")
+    assert answer.returncode == 0
