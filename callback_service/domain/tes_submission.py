@@ -70,7 +70,9 @@ def _tags(written: str) -> _Fields | None:
     reader = Reader(written, _DECODER)
     if reader.is_at("{"):
         # Of two with one name the server gets the one that we read.
-        return {name: reader.written() for name in bounded(reader, "tags")}
+        tags = {name: reader.written() for name in bounded(reader, "tags")}
+        # Cromwell writes null for want of a parent workflow, and Funnel 0.12 refuses the task then.
+        return {name: text for name, text in tags.items() if text != "null"}
     return {} if written == "null" else None
 
 

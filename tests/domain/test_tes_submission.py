@@ -44,6 +44,12 @@ def test_a_task_without_tags_gets_one(body):
     assert json.loads(forwarded(body)) == {"tags": {TAG.key: TAG.value}}
 
 
+def test_a_tag_without_a_value_is_left_out():
+    """As Cromwell writes them, and as Funnel refuses them."""
+    tagged = json.loads(forwarded('{"tags": {"workflow": "w1", "parent": null}}'))
+    assert tagged == {"tags": {"workflow": "w1", TAG.key: TAG.value}}
+
+
 @pytest.mark.parametrize("tags", ["[]", '"a"', "7", "true"])
 def test_tags_that_are_none_are_left_for_the_server_to_refuse(tags):
     submission = Submission.read(f'{{"tags": {tags}}}'.encode())
@@ -133,7 +139,7 @@ VALUES = st.recursive(
 
 @given(
     st.dictionaries(st.text() | st.just("tags"), VALUES),
-    st.dictionaries(st.text(), st.text()),
+    st.dictionaries(st.text(), st.none() | st.text()),
     st.sampled_from([None, 1]),
     st.booleans(),
 )
@@ -142,4 +148,5 @@ def test_the_server_gets_the_same_task(fields, tags, indent, is_ascii):
     body = json.dumps(task, indent=indent, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
     got = json.loads(Submission.read(body).forwarded(TAG))
     del task["callback_url"]
-    assert got == {**task, "tags": {**tags, TAG.key: TAG.value}}
+    given = {name: value for name, value in tags.items() if value is not None}
+    assert got == {**task, "tags": {**given, TAG.key: TAG.value}}
