@@ -24,6 +24,14 @@ def task_log(task_id: str, state: str) -> Document:
     }
 
 
+def states_in(logs: list[Document]) -> dict[str, str]:
+    """Of each task; there must be one log of each."""
+    named = [log for log in logs if log]
+    states = {log["id"]: log["state"] for log in named}
+    assert len(states) == len(named), f"a task is there twice: {named}"
+    return states
+
+
 @dataclass
 class CwlWes:
     """One run of it."""
@@ -77,6 +85,10 @@ class CwlWes:
         self._update({"$set": {"api.task_logs": list(logs)}})
         self.be("COMPLETE")
 
+    def begin_to_complete(self) -> None:
+        """The first of its writes when its engine has ended."""
+        self._update({"$set": {"internal.task_finished": datetime(2025, 6, 12, tzinfo=UTC)}})
+
     def document(self) -> Document:
         found = self.runs.find_one({"run_id": self.run_id}, {"_id": False})
         assert found is not None
@@ -91,11 +103,7 @@ class CwlWes:
         return logs
 
     def states(self) -> dict[str, str]:
-        """Of each task; there must be one log of each."""
-        named = [log for log in self.logs() if log]
-        states = {log["id"]: log["state"] for log in named}
-        assert len(states) == len(named), f"a task is there twice: {named}"
-        return states
+        return states_in(self.logs())
 
     def _update(self, change: Document) -> None:
         assert self.runs.update_one({"task_id": self.task_id}, change).matched_count

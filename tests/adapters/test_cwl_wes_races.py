@@ -15,11 +15,11 @@ from callback_service.adapters.cwl_wes_sink.telling import RunLost, tell
 from callback_service.domain.delivery import Item
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import TaskKey, Update
-from tests.adapters.cwl_wes import CwlWes, Document, task_log
+from tests.adapters.cwl_wes import CwlWes, Document, states_in, task_log
 from tests.adapters.receivers import NOW
 
 INTERLEAVINGS = 1000
-AT_ONCE = 50
+AT_ONCE = 250
 
 PATHS = (
     (State.QUEUED, State.INITIALIZING, State.RUNNING, State.COMPLETE),
@@ -34,13 +34,21 @@ Step = Callable[[], None]
 class Raced:
     """A collection in which others write before each single thing that is asked of it."""
 
-    def __init__(self, runs: Collection[Document], others: Step) -> None:
+    def __init__(
+        self,
+        runs: Collection[Document],
+        others: Step,
+        look: Callable[[Document | None], None] = lambda _: None,
+    ) -> None:
         self._runs = runs
         self._others = others
+        self._look = look
 
     def find_one(self, *arguments: Any) -> Document | None:
         self._others()
-        return self._runs.find_one(*arguments)
+        found = self._runs.find_one(*arguments)
+        self._look(found)
+        return found
 
     def bulk_write(self, writes: list[Any]) -> SimpleNamespace:
         matched = 0
@@ -79,7 +87,6 @@ class Race:
             else:
                 self._tell(batch)
                 self.told.append(batch)
-            self._check_marks()
         while self.theirs:
             self._others()
             if self.chance.random() < 0.2:
@@ -100,21 +107,20 @@ class Race:
                 while left:
                     self.told.append(left.pop(0))
                     self._tell(self.told[-1])
-                self._check_marks()
 
         self._tell(late, another_worker)
         for one in left:
             self._tell(one)
             self.told.append(one)
 
-    def _check_marks(self) -> None:
-        """How far each task was told never falls."""
-        marks = self.wes.document().get("callback_service", {"told": {}})["told"]
+    def check_marks(self, document: Document | None) -> None:
+        """How far each task was told never falls, whoever of us looks."""
+        marks = (document or {}).get("callback_service", {"told": {}})["told"]
         assert all(marks[mark] >= seq for mark, seq in self.marks.items())
         self.marks = marks
 
     def _tell(self, batch: list[Item], others: Step | None = None) -> None:
-        raced: Any = Raced(self.runs, others or self._others)
+        raced: Any = Raced(self.runs, others or self._others, self.check_marks)
         tell(raced, self.wes.run_id, news_of(batch))
 
     def _others(self) -> None:
@@ -216,13 +222,17 @@ def test_the_end_is_the_same_whoever_comes_between(runs: Collection[Document], f
         race = Race(runs, seed)
         race.run()
         race.look_again()
-        wes = race.wes
+        end = race.wes.document()
+        race.check_marks(end)
         ends = {task_id: str(path[-1]) for task_id, path in race.paths.items()}
-        assert wes.states() == ends, f"seed {seed}"
-        assert wes.state() == race.wanted_state, f"seed {seed}"
-        whole = {log["id"] for log in wes.logs() if "executors" in log}
+        logs = end["api"]["task_logs"]
+        assert states_in(logs) == ends, f"seed {seed}"
+        assert end["api"]["state"] == race.wanted_state, f"seed {seed}"
+        whole = {log["id"] for log in logs if "executors" in log}
         assert whole == race.pushed, f"seed {seed}: a log of cwl-WES is lost"
-        assert wes.logs().count({}) == race.empty, f"seed {seed}"
+        assert logs.count({}) == race.empty, f"seed {seed}"
+        # cwl-WES selects by a field that has no index: what is left here slows all that follow.
+        runs.delete_one({"run_id": race.wes.run_id})
 
 
 @pytest.mark.parametrize("is_known", [False, True])
@@ -288,11 +298,8 @@ def test_an_end_that_cwl_wes_sets_in_our_log_is_not_tidied_away(
     assert wes.logs() == [task_log("t.1", "COMPLETE")]
 
 
-@pytest.mark.parametrize("first", range(0, 100, AT_ONCE))
-def test_a_run_that_ends_meanwhile_is_as_cwl_wes_left_it(
-    runs: Collection[Document], first: int
-) -> None:
-    for seed in range(first, first + AT_ONCE):
+def test_a_run_that_ends_meanwhile_is_as_cwl_wes_left_it(runs: Collection[Document]) -> None:
+    for seed in range(100):
         race = Race(runs, seed)
         logs = [task_log(task_id, str(path[-1])) for task_id, path in race.paths.items()]
         race.theirs.append(lambda race=race, logs=logs: race.wes.complete(*logs))
@@ -303,3 +310,4 @@ def test_a_run_that_ends_meanwhile_is_as_cwl_wes_left_it(
         with pytest.raises(RunLost, match="has ended at cwl-WES: COMPLETE"):
             tell(runs, race.wes.run_id, news_of(race.batches[-1]))
         assert (race.wes.state(), race.wes.logs()) == ("COMPLETE", logs), f"seed {seed}"
+        runs.delete_one({"run_id": race.wes.run_id})
