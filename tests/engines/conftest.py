@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.conftest import new_receiver, pytest_runtest_makereport, receiver
 from tests.e2e.system import running_system
 from tests.engines.clients import PY_TES, installed, running
+from tests.engines.ways import ground
 
 __all__ = ["new_receiver", "pytest_runtest_makereport", "receiver"]
 
@@ -57,3 +58,10 @@ def register(system):
             return shown["gateway_url"]
 
         yield register
+
+
+@pytest.fixture
+def set_up(system, register, tmp_path):
+    """What an engine is run on: `set_up(Way.GATEWAY, calls_back=True)` is a `Ground`."""
+    with ExitStack() as stack:
+        yield lambda way, **how: stack.enter_context(ground(system, register, way, tmp_path, **how))

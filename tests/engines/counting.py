@@ -1,15 +1,31 @@
-"""A proxy before a TES server that counts what one client asks, and not what others do."""
+"""A proxy before a server that counts what one client asks, and sees what it is told.
 
+Before a TES server, and before the service where a program is told of its tasks by that.
+"""
+
+import json
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 
+from callback_service.domain.states import FINAL
+
+# Longer than anybody waits for news in one request.
+_PATIENCE = 90
+_HOP_BY_HOP = {"connection", "content-encoding", "content-length", "date", "server"} | {
+    "transfer-encoding"
+}
+
 
 class Counting(ThreadingHTTPServer):
-    """`counts` are requests by what they are: `create`, `get`, `list`, `cancel` or `other`."""
+    """`counts` are requests by what they are: `create`, `get`, `list`, `cancel` or `other`.
+
+    `ends` says when each task was first shown in a final state.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -19,6 +35,7 @@ class Counting(ThreadingHTTPServer):
         self.to = to
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.counts = Counter()
+        self.ends = {}
 
     @contextmanager
     def running(self):
@@ -36,16 +53,30 @@ class _Door(BaseHTTPRequestHandler):
     def _pass_on(self):
         self.server.counts[_kind(self.command, self.path.partition("?")[0])] += 1
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = requests.request(
-            self.command, self.server.to + self.path, data=body, headers=self.headers, timeout=30
-        )
+        try:
+            answer = requests.request(
+                self.command,
+                self.server.to + self.path,
+                data=body,
+                headers=self.headers,
+                timeout=_PATIENCE,
+            )
+        except requests.RequestException:
+            # Whoever is behind it is away: that is what the client shall see, too.
+            self.close_connection = True
+            return
+        for task_id in _ended(answer.content):
+            self.server.ends.setdefault(task_id, datetime.now(UTC))
         self.send_response(answer.status_code)
-        self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
-        self.send_header("Content-Length", str(len(answer.content)))
+        for name, value in answer.headers.items():
+            if name.lower() not in _HOP_BY_HOP:
+                self.send_header(name, value)
+        if answer.status_code != 204:
+            self.send_header("Content-Length", str(len(answer.content)))
         self.end_headers()
         self.wfile.write(answer.content)
 
-    do_GET = do_POST = _pass_on  # noqa: N815  the names that http.server looks for
+    do_GET = do_POST = do_DELETE = _pass_on  # noqa: N815  the names that http.server looks for
 
     def log_message(self, *args):
         """Says nothing: tests look at `counts`."""
@@ -57,3 +88,15 @@ def _kind(method, path):
     if "/tasks/" in path:
         return "cancel" if method == "POST" else "get"
     return "other"
+
+
+def _ended(body):
+    """The ids of tasks that an answer shows in a final state, alone or in a list."""
+    try:
+        shown = json.loads(body)
+    except ValueError:
+        return []
+    if not isinstance(shown, dict):
+        return []
+    tasks = [one for one in (shown, *(shown.get("tasks") or ())) if isinstance(one, dict)]
+    return [one.get("task_id") or one.get("id") for one in tasks if one.get("state") in FINAL]
