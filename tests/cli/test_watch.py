@@ -17,12 +17,17 @@ def call_back(run, task, *states):
         requests.post(run["callback_url"], json={"id": task, "state": state}, timeout=5)
 
 
+def call_back_to_another(cli):
+    other = json.loads(cli("runs", "register", "--json").stdout)
+    call_back(other, "other", "COMPLETE")
+
+
 def test_it_ends_when_all_tasks_have_ended_and_tells_every_update(start, run):
     watching = start("runs", "watch", run["id"], "--json")
     call_back(run, "t1", "QUEUED", "RUNNING", "COMPLETE")
     call_back(run, "t2", "RUNNING", "SYSTEM_ERROR")
     code, out, err = watching.end()
-    assert (code, err) == (0, "")
+    assert (code, err) == (1, "")  # one of them did not end well
     told = [json.loads(line) for line in out.splitlines()]
     assert [(one["task_id"], one["seq"]) for one in told] == [
         *(("t1", 1), ("t1", 2), ("t1", 3)),
@@ -46,20 +51,50 @@ def test_it_survives_a_restart_of_the_service(start, run, service):
     assert json.loads(watching.read_line())["task_id"] == "t1"
     service.stop()
     assert service.url in watching.read_complaint()
-    # For as long as it would take to say so again.
-    time.sleep(2.5)
+    # It was asked again by then, and more than once.
+    time.sleep(2)
     service.start()
     call_back(run, "t2", "COMPLETE")
     code, out, err = watching.end()
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"{service.url} is back.\n")
     assert json.loads(out)["task_id"] == "t2"
 
 
-def test_ctrl_c_is_no_failure(start, run):
-    watching = start("runs", "watch", run["id"])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ctrl_c_is_no_end(start, run, options):
+    call_back(run, "t1", "RUNNING")
+    watching = start("runs", "watch", run["id"], *options)
     watching.read_line()
     watching.interrupt()
-    assert watching.end()[0] == 0
+    code, _, err = watching.end()
+    assert (code, err) == (130, "")
+
+
+def test_a_line_says_what_moved_and_how_it_stands(cli, run):
+    call_back(run, "t1", "RUNNING", "COMPLETE")
+    call_back(run, "t2", "CANCELED")
+    result = cli("runs", "watch", run["id"])
+    assert result.exit_code == 1
+    *moves, end = [line.split("  ", 1)[-1] for line in result.stdout.splitlines()]
+    assert moves[-3:] == [
+        "t1  UNKNOWN -> RUNNING",
+        "t1  RUNNING -> COMPLETE",
+        "t2  UNKNOWN -> CANCELED",
+    ]
+    assert end == "All have ended: 2 tasks, 1 of them not well."
+
+
+def test_who_stays_is_told_of_what_is_submitted_later(start, run, cli):
+    call_back(run, "t1", "COMPLETE")
+    call_back(run, "t2", "COMPLETE")
+    watching = start("runs", "watch", run["id"], "--stay", "--json")
+    assert [json.loads(watching.read_line())["task_id"] for _ in range(2)] == ["t1", "t2"]
+    call_back(run, "t3", "COMPLETE")
+    assert json.loads(watching.read_line())["task_id"] == "t3"
+    cli("runs", "delete", run["id"])
+    # The fake wakes nobody for that.
+    call_back_to_another(cli)
+    assert watching.end() == (0, "", "")
 
 
 def test_a_run_that_is_deleted_meanwhile_is_a_failure(start, run, cli):

@@ -16,13 +16,14 @@ class ExitCode(IntEnum):
     FAILED = 1
     WRONG_USE = 2
     UNAVAILABLE = 3
+    INTERRUPTED = 130
 
 
 # Shown below the help.
 EXIT_CODES = """\
 Exit codes:
   0  it is done; by Ctrl-C, too, where that is how it ends
-  1  it failed: something is unknown or refused, or updates were lost
+  1  it failed: something is unknown or refused, updates were lost, a watched task ended badly
   2  wrong use, configuration or token, or something is missing here
   3  the service does not answer or cannot do it now: worth another try
 130  interrupted before it was done

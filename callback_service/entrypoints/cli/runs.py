@@ -45,6 +45,14 @@ CwlWes = Annotated[
         help="The run of cwl-WES that updates are written to, and the name of its database.",
     ),
 ]
+Wes = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--sink-wes",
+        metavar="URL RUN",
+        help="The run of a WES server that takes status updates, and the base of its API.",
+    ),
+]
 SinkFormat = Annotated[Format, typer.Option("--format", help="What is posted.")]
 Headers = Annotated[
     list[str] | None,
@@ -80,6 +88,7 @@ def register(
     sink_format: SinkFormat = Format.BATCH,
     header: Headers = None,
     sink_cwl_wes: CwlWes = None,
+    sink_wes: Wes = None,
     server: ServerName = None,
     task: TaskIds = None,
     tasks_from: TaskFile = None,
@@ -90,7 +99,7 @@ def register(
 
     Example: callback-service runs register --name my-run --sink http://127.0.0.1:9000/
     """
-    where = _sink(sink, sink_format, header, sink_cwl_wes)
+    where = _sink(sink, sink_format, header, sink_cwl_wes, sink_wes)
     wish: Json = {"sink": where, **_changes(name, tag, expires_in)}
     if server:
         wish["server"] = server
@@ -159,16 +168,25 @@ def show(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
 
 @app.command()
 @with_service
-def watch(service: ServiceClient, run: RunId, as_json: AsJson = False) -> None:
+def watch(
+    service: ServiceClient,
+    run: RunId,
+    *,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Go on until the run is deleted or expires.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Watch a run until all of its tasks have ended.
 
-    How they ended does not change the exit code. With --json, each update is a line.
+    The exit code is 0 if all are COMPLETE then, 1 if not, and 130 after Ctrl-C. What is no terminal
+    gets a line for each update, with --json as the API writes it.
 
     Example: callback-service runs watch r0123456789abcdef0123
     """
     from callback_service.entrypoints.cli.watch import watch as watch_run
 
-    watch_run(service, run, as_json=as_json)
+    watch_run(service, run, as_json=as_json, stay=stay)
 
 
 @app.command()
@@ -264,6 +282,7 @@ def change(
     sink_format: SinkFormat = Format.BATCH,
     header: Headers = None,
     sink_cwl_wes: CwlWes = None,
+    sink_wes: Wes = None,
     no_sink: Annotated[bool, typer.Option("--no-sink", help="Updates are fetched.")] = False,
     expires_in: ExpiresIn = None,
     as_json: AsJson = False,
@@ -273,8 +292,8 @@ def change(
     Example: callback-service runs change r0123456789abcdef0123 --sink http://127.0.0.1:9001/
     """
     changes = _changes(name, tag, expires_in)
-    if sink or sink_cwl_wes or no_sink:
-        changes["sink"] = _sink(sink, sink_format, header, sink_cwl_wes)
+    if sink or sink_cwl_wes or sink_wes or no_sink:
+        changes["sink"] = _sink(sink, sink_format, header, sink_cwl_wes, sink_wes)
     if not changes:
         raise CommandFailed("Name something to be changed.", ExitCode.WRONG_USE)
     print_answer(service.patch(path_of("runs", run), changes), as_json)
@@ -380,19 +399,25 @@ def _sink(
     sink_format: Format,
     header: list[str] | None,
     cwl_wes: tuple[str, str] | None,
+    wes: tuple[str, str] | None,
 ) -> Json:
     headers = _pairs(header, ":", "--header")
-    if headers and not url:
-        raise CommandFailed("--header is for a --sink.", ExitCode.WRONG_USE)
-    if url and cwl_wes:
-        raise CommandFailed("A run has one sink: --sink or --sink-cwl-wes.", ExitCode.WRONG_USE)
+    if headers and not (url or wes):
+        raise CommandFailed("--header is for a --sink or a --sink-wes.", ExitCode.WRONG_USE)
+    if sum(map(bool, (url, cwl_wes, wes))) > 1:
+        raise CommandFailed(
+            "A run has one sink: --sink or --sink-cwl-wes or --sink-wes.", ExitCode.WRONG_USE
+        )
     if cwl_wes:
         target, wes_run_id = cwl_wes
         return {"type": "cwl-wes", "target": target, "wes_run_id": wes_run_id}
-    if not url:
+    if not (url or wes):
         return {"type": "none"}
-    sink = {"type": "http", "url": url, "format": sink_format}
-    return {**sink, "headers": headers} if headers else sink
+    own = {"headers": headers} if headers else {}
+    if wes:
+        base, wes_run_id = wes
+        return {"type": "wes", "url": base, "wes_run_id": wes_run_id, **own}
+    return {"type": "http", "url": url, "format": sink_format, **own}
 
 
 def _pairs(texts: list[str] | None, divider: str, option: str) -> dict[str, str]:
