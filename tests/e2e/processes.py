@@ -75,6 +75,13 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def freeze(self):
+        """It and its children do nothing any more, and know nothing of it."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def end(self):
         """Leave nothing of it behind."""
         if self._process is not None:
@@ -99,7 +106,13 @@ class Database(Process):
         where = ("--host", "127.0.0.1", "--port", str(port), "--storage-path", str(storage))
         how = ("--config", str(settings), "--standalone", "--log-level", "WARNING")
         super().__init__("database", (program, *where, *how), folder / "database.log", {})
+        self.port = port
         self.uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"
+
+    @property
+    def service_uri(self):
+        """Where the service finds it; tests look past whatever is between the two."""
+        return self.uri
 
     def start(self):
         super().start()
@@ -121,11 +134,11 @@ class Database(Process):
 class Api(Process):
     """`callback-service serve`: gunicorn with its workers."""
 
-    def __init__(self, name, folder, environ, workers=1):
+    def __init__(self, name, folder, environ, workers=1, command=COMMAND):
         self.port = pick_free()
         self.url = f"http://127.0.0.1:{self.port}"
         where = ("--host", "127.0.0.1", "--port", str(self.port), "--workers", str(workers))
-        line = (*COMMAND, "serve", *where)
+        line = (*command, "serve", *where)
         environ = {**environ, "CALLBACK_PUBLIC_URL": self.url}
         super().__init__(name, line, folder / f"{name}.log", environ)
 
@@ -143,5 +156,5 @@ class Api(Process):
 class Worker(Process):
     """`callback-service worker`."""
 
-    def __init__(self, name, folder, environ):
-        super().__init__(name, (*COMMAND, "worker"), folder / f"{name}.log", environ)
+    def __init__(self, name, folder, environ, command=COMMAND):
+        super().__init__(name, (*command, "worker"), folder / f"{name}.log", environ)

@@ -10,7 +10,7 @@ import requests
 
 from callback_service.domain.capability import hash_token, new_api_token
 from tests.e2e.brokers import BROKERS
-from tests.e2e.processes import Api, Database, Worker
+from tests.e2e.processes import COMMAND, Api, Database, Worker
 from tests.e2e.receivers import Receiver
 
 # What TESK's sender posts for a task with two executors, and what a listener makes of it.
@@ -142,27 +142,40 @@ class System:
 
 
 @contextlib.contextmanager
-def running_system(folder, broker="folder", *, apis=1, api_workers=1, workers=1, **settings):
+def running_system(
+    folder,
+    broker="folder",
+    *,
+    apis=1,
+    api_workers=1,
+    workers=1,
+    command=COMMAND,
+    new_database=Database,
+    **settings,
+):
     """`apis` are gunicorns with `api_workers` processes each, which share nothing but the rest.
 
-    `settings` are sections of `custom`.
+    `broker` is one of those that have names, or makes one. `command` is what is started as the
+    service; `settings` are sections of `custom`.
     """
     with contextlib.ExitStack() as stack:
-        database = Database(folder)
-        running = stack.enter_context(BROKERS[broker](folder).running())
+        database = new_database(folder)
+        running = stack.enter_context(BROKERS.get(broker, broker)(folder).running())
         token, tokens = new_api_token(), folder / "tokens.yaml"
         tokens.write_text(f'- {{owner: tester, role: admin, hash: "{hash_token(token)}"}}\n')
         own = folder / "own.yaml"
         own.write_text(json.dumps({"custom": settings}))
         environ = {
             "CALLBACK_CONFIG": str(own),
-            "MONGO_URI": database.uri,
+            "MONGO_URI": database.service_uri,
             "CALLBACK_API_TOKENS_FILE": str(tokens),
             "CALLBACK_EGRESS_ALLOW": "127.0.0.0/8",
             **running.environ,
         }
-        listening = [Api(f"api-{n}", folder, environ, api_workers) for n in range(1, apis + 1)]
-        telling = [Worker(f"worker-{n}", folder, environ) for n in range(1, workers + 1)]
+        listening = [
+            Api(f"api-{n}", folder, environ, api_workers, command) for n in range(1, apis + 1)
+        ]
+        telling = [Worker(f"worker-{n}", folder, environ, command) for n in range(1, workers + 1)]
         client = Client(listening[0].url, token)
         system = System(database, running, listening, telling, client)
         for process in system.processes:

@@ -5,7 +5,6 @@ sends a callback again until it is acknowledged, and the next one only then.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from bench.processes import Work, working
+from tests.faults import seeds
 from tests.faults.elsewhere import attend
 from tests.faults.poster import Poster
 from tests.faults.records import Attempt
@@ -93,7 +93,7 @@ class Fleet:
     async def _play(self, number: int) -> None:
         """One task, from its first state to its last."""
         # Of its own, so that what others meet with changes nothing of what it does.
-        chance = random.Random(f"{self.load.seed}/{number}")
+        chance = seeds.chance(self.load.seed, f"task {number}")
         runs = sorted(self.load.urls)
         run, task = runs[number % len(runs)], f"task-{self.load.seed}-{number:06d}"
         tries = number

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import random
 import re
 import signal
 import time
@@ -17,6 +16,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from bench.http import Messages
 from bench.processes import Work, working
+from tests.faults import seeds
 from tests.faults.elsewhere import attend
 from tests.faults.records import Delivery, Told
 
@@ -48,7 +48,7 @@ class Counts(NamedTuple):
 
 class Receivers:
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(f"{seed}/receivers")
+        self._chance = seeds.chance(seed, "receivers")
         self._manners: dict[str, Manner] = {}
         self._secrets: dict[str, str] = {}
         # Read when somebody asks: reading is no work for when the load is on.

@@ -1,0 +1,89 @@
+"""What is broken, by the name of the build. Imports wait: gevent patches first."""
+
+# ruff: noqa: PLC0415
+
+import threading
+from collections.abc import Callable
+
+
+def acknowledges_first() -> None:
+    """A callback is answered 204 while its write is still on its way."""
+    from callback_service.relay.receive import Callback, Receiver
+    from callback_service.wiring import intake
+
+    class AcknowledgesFirst(Receiver):
+        def receive(self, callback: Callback) -> None:
+            threading.Thread(target=super().receive, args=[callback]).start()
+
+    intake.Receiver = AcknowledgesFirst
+
+
+def marks_first() -> None:
+    """What is about to be sent counts as told."""
+    from callback_service.relay.deliver import Deliverer
+    from callback_service.wiring import telling
+
+    class MarksFirst(Deliverer):
+        async def _tell(self, run, batch):
+            told = {item.key: item.update.seq for item in batch}
+            await self._call(self.tasks.mark_told, run.id, told)
+            return await super()._tell(run, batch)
+
+    telling.Deliverer = MarksFirst
+
+
+def tells_newest_first() -> None:
+    from callback_service.relay.deliver import Deliverer
+    from callback_service.wiring import telling
+
+    class TellsNewestFirst(Deliverer):
+        def _next_batch(self, run):
+            return super()._next_batch(run)[::-1]
+
+    telling.Deliverer = TellsNewestFirst
+
+
+def forgets_generations() -> None:
+    """Whoever writes to a run may, whoever holds its lease by now."""
+    from callback_service.adapters.mongo.runs import MongoRuns
+    from callback_service.wiring import stores
+
+    class ForgetsGenerations(MongoRuns):
+        def _end(self, condition, fields):
+            return super()._end({"_id": condition["_id"]}, fields)
+
+    stores.MongoRuns = ForgetsGenerations
+
+
+def never_sweeps() -> None:
+    """What the broker lost is lost."""
+    from callback_service.relay.sweep import Sweeper
+    from callback_service.wiring import telling
+
+    class NeverSweeps(Sweeper):
+        def sweep(self) -> None:
+            """Nobody looks after what is owed."""
+
+    telling.Sweeper = NeverSweeps
+
+
+def repeats_under_new_ids() -> None:
+    """A receiver cannot tell a repeat from news."""
+    from uuid import uuid4
+
+    from callback_service.relay import deliver
+
+    deliver.webhook_id = lambda _run, _items: f"msg_{uuid4().hex}"
+
+
+BUILDS: dict[str, Callable[[], None]] = {
+    build.__name__: build
+    for build in (
+        acknowledges_first,
+        marks_first,
+        tells_newest_first,
+        forgets_generations,
+        never_sweeps,
+        repeats_under_new_ids,
+    )
+}

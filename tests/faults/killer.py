@@ -1,0 +1,61 @@
+"""Kills processes of the system, by SIGKILL, and starts them again as a supervisor would."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+from tests.e2e.processes import Api, Process
+from tests.faults.world import World
+
+
+class Killer:
+    """Deals kinds of victims from a shuffled deck, so that each has its turn soon."""
+
+    def __init__(self, world: World, fates: random.Random) -> None:
+        self.killed: Counter[str] = Counter()
+        self._world = world
+        self._fates = fates
+        self._deck: list[str] = []
+
+    def kill(self, times: int, seconds: float) -> None:
+        """So many, spread over so many seconds, by and large evenly."""
+        began = time.monotonic()
+        for number in range(times):
+            due = began + (number + self._fates.uniform(0.2, 0.8)) * seconds / times
+            time.sleep(max(0.0, due - time.monotonic()))
+            self.kill_one()
+
+    def kill_one(self) -> None:
+        system = self._world.system
+        kinds: dict[str, Callable[[], None]] = {
+            "database": lambda: _replace(system.database),
+            "API": lambda: _replace(self._fates.choice(system.apis)),
+            "part of an API": lambda: _strike_part(self._fates.choice(system.apis), self._fates),
+            "worker": lambda: _replace(self._fates.choice(system.workers)),
+        }
+        if not self._deck:
+            self._deck = self._fates.sample(sorted(kinds), len(kinds))
+        kind = self._deck.pop()
+        self._world.befall()
+        kinds[kind]()
+        self.killed[kind] += 1
+
+    def said(self) -> str:
+        parts = ", ".join(f"{count} of {name}" for name, count in sorted(self.killed.items()))
+        return f"{self.killed.total()} SIGKILLs ({parts})"
+
+
+def _replace(process: Process) -> None:
+    process.end()
+    process.start()
+
+
+def _strike_part(api: Api, fates: random.Random) -> None:
+    """One of gunicorn's own processes, which it replaces itself; it may have none just now."""
+    for pid in fates.sample(api.children, min(1, len(api.children))):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

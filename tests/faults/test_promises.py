@@ -1,0 +1,27 @@
+"""Each promise is kept under its faults, and what puts it to the test can fail."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.faults import report
+from tests.faults.scenarios import SCENARIOS
+
+CONTROLS = [(one.name, build) for one in SCENARIOS.values() for build in one.broken]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_promise_is_kept(name, stage):
+    result = SCENARIOS[name].play(stage)
+    assert result.verdict == "kept", report.line(SCENARIOS[name], result, stage.seed)
+
+
+@pytest.mark.parametrize(("name", "build"), CONTROLS)
+def test_a_broken_build_is_found_out(name, build, stage):
+    result = SCENARIOS[name].play(replace(stage, broken=build))
+    assert result.verdict == "violated", report.line(SCENARIOS[name], result, stage.seed)
+
+
+def test_every_scenario_can_fail():
+    assert all(one.broken for one in SCENARIOS.values())

@@ -1,0 +1,122 @@
+"""The whole system with a fleet before it and receivers behind it, and the books of all three."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.e2e.processes import COMMAND
+from tests.e2e.system import Run, System, running_system
+from tests.faults.fleet import Load, Progress, Sending, sending
+from tests.faults.ledger import Ledger, open_ledger
+from tests.faults.receivers import Receiving, receiving
+from tests.faults.records import Move, Stored
+from tests.faults.scenario import Stage
+
+# Seconds without any progress after which nothing more is expected.
+PATIENCE = 20.0
+DATABASE = "callback-service"
+
+
+@dataclass
+class World:
+    """`faults`: when they befell it, on the monotonic clock."""
+
+    stage: Stage
+    system: System
+    receivers: Receiving
+    runs: dict[str, Run]
+    began: float = field(default_factory=time.monotonic)
+    faults: list[float] = field(default_factory=list)
+
+    def load(self, rate: float, seconds: float, **more: Any) -> Load:
+        urls = {name: self._urls(run) for name, run in self.runs.items()}
+        return Load(urls, rate, seconds, seed=self.stage.seed, **more)
+
+    def _urls(self, run: Run) -> list[str]:
+        path = urlsplit(run.callback_url).path
+        return [f"{api.url}{path}" for api in self.system.apis]
+
+    @contextmanager
+    def loaded(self, rate: float, seconds: float, **more: Any) -> Iterator[Sending]:
+        with sending(self.load(rate, seconds, **more)) as fleet:
+            yield fleet
+
+    def befall(self) -> None:
+        self.faults.append(time.monotonic())
+
+    def settle(self, fleet: Sending) -> "Settled":
+        """Wait until all is acknowledged and told, or nothing moves any more; open the books."""
+        self.system.revive()
+        _until_still(fleet.progress, lambda: fleet.progress().is_over)
+        _until_still(self.receivers.counts, self.is_all_told)
+        deliveries = self.receivers.history()
+        ledger = open_ledger(fleet.history(), self.stored(), deliveries)
+        return Settled(ledger, fleet.progress(), self.receivers.counts().deliveries)
+
+    def is_all_told(self) -> bool:
+        moves = sum(len(one.history) * len(one.runs) for one in self.stored())
+        return self.receivers.counts().told >= moves
+
+    def stored(self) -> list[Stored]:
+        names = {run.id: name for name, run in self.runs.items()}
+        with self.system.database.client() as client:
+            return [_stored(document, names) for document in client[DATABASE]["tasks"].find()]
+
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.system.processes]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of it, once nothing moves any more."""
+
+    ledger: Ledger
+    progress: Progress
+    delivered: int
+
+    def imbalances(self) -> list[str]:
+        over = [] if self.progress.is_over else ["callbacks were never acknowledged"]
+        return over + self.ledger.imbalances(self.progress.sent, self.delivered)
+
+
+@contextmanager
+def running_world(stage: Stage, *, runs: int = 10, **shape: Any) -> Iterator[World]:
+    """Two APIs and two workers, unless `shape` says otherwise (see `running_system`)."""
+    shape = {"apis": 2, "workers": 2, "command": _command(stage), **shape}
+    with ExitStack() as stack:
+        receivers = stack.enter_context(receiving(stage.seed))
+        system = stack.enter_context(running_system(stage.folder, stage.new_broker, **shape))
+        known = {}
+        for name in (f"run-{number:02d}" for number in range(1, runs + 1)):
+            known[name] = system.client.register(f"{receivers.url}{name}")
+            receivers.trust(name, known[name].secret)
+        yield World(stage, system, receivers, known)
+
+
+def _command(stage: Stage) -> tuple[str, ...]:
+    if stage.broken is None:
+        return COMMAND
+    return (sys.executable, "-m", "tests.faults.broken", stage.broken)
+
+
+def _stored(document: Mapping[str, Any], names: Mapping[str, str]) -> Stored:
+    return Stored(
+        document["task_id"],
+        tuple(names[run] for run in document["runs"] if run in names),
+        tuple(Move(one["seq"], one["state"], one["source"]) for one in document["history"]),
+        {names[run]: seq for run, seq in document["delivered"].items() if run in names},
+        tuple(names[run] for run in document["owed"] if run in names),
+    )
+
+
+def _until_still(progress: Any, holds: Any) -> None:
+    """Wait for what shall come to pass for as long as anything moves."""
+    last, moved_at = progress(), time.monotonic()
+    while not holds() and time.monotonic() - moved_at < PATIENCE:
+        time.sleep(0.2)
+        if (now := progress()) != last:
+            last, moved_at = now, time.monotonic()
