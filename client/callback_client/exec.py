@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Dict, List, NoReturn, Optional, Sequence
 
 from callback_client.client import CallbackClient
+from callback_client.cwl_wes import wes_run_id
 from callback_client.inside import PACKAGE, VARIABLE
 
 STARTUP = str(PACKAGE / "startup")
@@ -38,11 +39,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
     except ValueError as error:
         parser.error(str(error))
     command = _started(command)
-    program = shutil.which(command[0])
+    program = _found(command[0])
     if program is None:
         is_there = Path(command[0]).exists()
         why = "not executable" if is_there else "not found"
         _end(f"{command[0]}: {why}", NOT_EXECUTABLE if is_there else NOT_FOUND)
+    options.wes_run_id = wes_run_id(command[1:], Path.cwd()) if options.cwl_wes else None
+    if options.cwl_wes and not options.wes_run_id:
+        _say("no run of cwl-WES is started here; what becomes of its tasks goes to no document")
     if _is_deaf(program):
         _say(f"{program} has Python ignore PYTHONPATH, and runs as it is; try `python {program}`")
     sys.stdout.flush()
@@ -78,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         "program's name",
     )
     parser.add_argument(
+        "--cwl-wes",
+        metavar="TARGET",
+        default=os.environ.get("CALLBACK_CWL_WES"),
+        help="cwl-WES starts the program: write how the tasks stand into its run, in the database "
+        "that the service knows by this name; CALLBACK_CWL_WES",
+    )
+    parser.add_argument(
         "--cancel-on-exit",
         action="store_true",
         help="on Ctrl-C or SIGTERM cancel the tasks that have not ended",
@@ -100,6 +111,23 @@ def _started(command: List[str]) -> List[str]:
     return command
 
 
+def _found(name: str) -> Optional[str]:
+    """As a shell finds it, but for scripts that stand in for it to start it with this launcher."""
+    if os.path.dirname(name):  # noqa: PTH120 - for `./name` is no `name`
+        return shutil.which(name)
+    for folder in os.get_exec_path():
+        program = shutil.which(name, path=folder or os.curdir)
+        if program and not _starts_us(program):
+            return program
+    return None
+
+
+def _starts_us(program: str) -> bool:
+    with Path(program).open("rb") as file:
+        beginning = file.read(FIRST_LINE)
+    return beginning.startswith(b"#!") and b"callback-exec" in beginning
+
+
 def _is_deaf(program: str) -> bool:
     with Path(program).open("rb") as file:
         words = file.readline(FIRST_LINE).decode("utf-8", "replace").split()
@@ -115,6 +143,8 @@ def _environ(options: argparse.Namespace) -> Dict[str, str]:
         "service": options.service,
         "server": options.server,
         "hide_preempted": not options.show_preempted,
+        "wes_target": options.cwl_wes,
+        "wes_run_id": options.wes_run_id,
     }
     wishes = {
         "pythonpath": before,

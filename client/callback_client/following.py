@@ -54,9 +54,11 @@ class Following:
         run: str = "",
         server: Optional[str] = None,
         clock: Optional[Clock] = None,
+        register: Optional[Callable[[], str]] = None,
     ) -> None:
+        """`register` is what makes the run, and answers its id, where it is no plain one."""
         self._client = client
-        self._name = run
+        self._register = register or (lambda: client.register(run).id)
         self._server = server
         self._clock = clock or Clock()
         self._rests = Rests(self._clock)
@@ -64,6 +66,7 @@ class Following:
         self._thread = threading.local()
         self._run_id: Optional[str] = None
         self._servers: Dict[str, str] = {}
+        self._own_gateways: Dict[str, bool] = {}
         self._looks: Dict[str, _Look] = {}
         # Tasks are there before the run has them, and longer than it does not answer.
         self._owed: Set[Key] = set()
@@ -76,6 +79,13 @@ class Following:
         if _is_task_id(task_id) and key not in self._followed:
             self._owed.add(key)
             self._attempt(self._settle)
+
+    def token_for(self, url: str) -> Optional[str]:
+        """The service's own token, where this is its gateway, which asks for none but such ones."""
+        if not self._client.token:
+            return None
+        found = self._attempt(lambda: self._is_own_gateway(url))
+        return self._client.token if found else None
 
     def note(self, url: str, task_id: str, state: str) -> None:
         """The TES server itself told the program this."""
@@ -140,7 +150,7 @@ class Following:
     def _run(self) -> str:
         with self._registering:
             if self._run_id is None:
-                self._run_id = self._client.register(self._name).id
+                self._run_id = self._register()
                 log.info("following tasks in run %s at %s", self._run_id, self._client.url)
             return self._run_id
 
@@ -172,6 +182,11 @@ class Following:
             polls = [one.polling.last_poll_at for one in self._client.servers() if one.name == name]
             look.note(polls[0] if polls else None, now)
         return now - look.moved_at <= BLIND_AFTER
+
+    def _is_own_gateway(self, url: str) -> bool:
+        if url not in self._own_gateways:
+            self._own_gateways[url] = _is_gateway(url, self._client.servers(), self._client.url)
+        return self._own_gateways[url]
 
     def _name_of(self, url: str) -> str:
         if self._server:
@@ -212,9 +227,26 @@ def _places(servers: Iterable[Server], service: str) -> Iterator[Tuple[object, s
     for server in servers:
         if server.default:
             yield _place(service), server.name
-        for url in (server.url, server.gateway_url):
-            if url:
-                yield _place(url), server.name
+        for url in (server.url, *_gateways(server, service)):
+            yield _place(url), server.name
+
+
+def _gateways(server: Server, service: str) -> Iterator[str]:
+    """As the service calls it, and below the name by which the service is known here."""
+    if server.gateway_url:
+        yield server.gateway_url
+        origin = urlsplit(service)
+        yield f"{origin.scheme}://{origin.netloc}{urlsplit(server.gateway_url).path}"
+
+
+def _is_gateway(url: str, servers: Iterable[Server], service: str) -> bool:
+    """Whether it is one of the service that takes the service's tokens; `pass` refuses them."""
+    for server in servers:
+        if server.access in ("token", "open"):
+            roots = [service] if server.default else []
+            if _place(url) in map(_place, (*_gateways(server, service), *roots)):
+                return True
+    return False
 
 
 def _place(url: str) -> object:

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Dict, Optional
 
@@ -24,6 +24,7 @@ from tes.models import Task
 from tes.utils import TimeoutError as TookTooLong
 
 from callback_client.client import CallbackClient
+from callback_client.cwl_wes import WesRun
 from callback_client.following import Following
 from callback_client.unfinished import Unfinished
 from callback_client.values import FINAL_STATES
@@ -35,6 +36,10 @@ _WAITED_FOR = ("QUEUED", "INITIALIZING", "RUNNING")
 # Nobody is kept waiting in one call for as long as py-tes waits for an answer.
 _MARGIN = 2
 _LONGEST_WAIT = 30
+# But a thread beside the main one, which asks for the same task again, was made to wait for that
+# task. Programs such as cwl-tes sleep between two looks, and what ends then is noticed late: the
+# longer a look, the fewer of them.
+_WAIT_OF_THREADS = 25
 # A service that hangs must not hold up a submission for long.
 _TIMEOUT = 5
 _LONGEST_NAME = 256
@@ -51,6 +56,9 @@ class Settings:
     service_token: Optional[str] = None
     server: Optional[str] = None
     hide_preempted: bool = False
+    # Of cwl-WES, which started the program: its database's name at the service, and the run.
+    wes_target: Optional[str] = None
+    wes_run_id: Optional[str] = None
 
 
 class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
@@ -84,12 +92,13 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
     ) -> None:
         super().__init__(url, timeout, user, password, token)
         general = self.settings
-        self._own = Settings(
-            run or general.run,
-            service or general.service,
-            service_token or general.service_token,
-            server or general.server,
-            general.hide_preempted if hide_preempted is None else hide_preempted,
+        self._own = replace(
+            general,
+            run=run or general.run,
+            service=service or general.service,
+            service_token=service_token or general.service_token,
+            server=server or general.server,
+            hide_preempted=general.hide_preempted if hide_preempted is None else hide_preempted,
         )
 
     @property
@@ -97,6 +106,9 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
         return _following(self._own)
 
     def create_task(self, task: Task) -> str:
+        if self._following and not (self.token or self.user):
+            # Its tasks at the gateway are then those of the run, and not anybody's.
+            self.token = self._following.token_for(self.url)
         task_id: str = super().create_task(task)
         if self.unfinished:
             self.unfinished.add(self, task_id)
@@ -140,6 +152,9 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
 
     @property
     def _patience(self) -> float:
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main and not _has_event_loop():
+            return float(_WAIT_OF_THREADS)
         return float(min(max(self.timeout - _MARGIN, 0), _LONGEST_WAIT))
 
     def _state(self, task_id: str, wait: float) -> Optional[str]:
@@ -158,6 +173,13 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
         if self._own.hide_preempted and task.state == "PREEMPTED":
             task.state = "SYSTEM_ERROR"
         return task
+
+
+def _has_event_loop() -> bool:
+    """Whether this thread has others to serve meanwhile."""
+    asyncio = sys.modules.get("asyncio")
+    # Only the one with the underscore raises nothing where there is none.
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001
 
 
 _made: Dict[Settings, Optional[Following]] = {}
@@ -179,9 +201,13 @@ def _new_following(settings: Settings) -> Optional[Following]:
     except ValueError as error:
         log.warning("%s; only the TES server is asked", error)
         return None
-    name = settings.run or os.environ.get("CALLBACK_RUN") or Path(sys.argv[0]).name
+    name = settings.run or os.environ.get("CALLBACK_RUN") or settings.wes_run_id
+    name = (name or Path(sys.argv[0]).name or "py-tes")[:_LONGEST_NAME]
     server = settings.server or os.environ.get("CALLBACK_SERVER")
-    return Following(client, (name or "py-tes")[:_LONGEST_NAME], server)
+    register = None
+    if settings.wes_target and settings.wes_run_id:
+        register = WesRun(client, settings.wes_target, settings.wes_run_id, name).register
+    return Following(client, name, server, register=register)
 
 
 def _start_anew() -> None:

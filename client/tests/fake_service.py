@@ -96,6 +96,8 @@ class FakeService:
         self.token = token
         self.exchanges: List[Exchange] = []
         self.deliveries: List[Json] = []
+        # The databases of cwl-WES that sinks may be in.
+        self.targets = {"cwl"}
         # How many updates before the cursor are told once more, if there is news.
         self.overlap = 0
         # Overrides what a client asks for, so that few updates make many pages.
@@ -174,6 +176,10 @@ class FakeService:
         """How many are open."""
         return self._listener.count() if self._listener else 0
 
+    def be_gone(self, run_id: str) -> None:
+        """The run's receiver wants nothing any more."""
+        self._run(run_id).shown["status"] = "gone"
+
     def expire_cursors(self) -> None:
         with self._changed:
             self._epoch += 1
@@ -214,6 +220,10 @@ class FakeService:
             reason = "must be an http or https URL"
             errors = [{"field": "sink.url", "reason": reason}]
             raise Refused(400, "Bad Request", f"sink.url: {reason}", errors=errors)
+        if sink["type"] == "cwl-wes" and sink["target"] not in self.targets:
+            reason = f"no target {sink['target']!r} is configured"
+            errors = [{"field": "sink.target", "reason": reason}]
+            raise Refused(400, "Bad Request", f"sink.target: {reason}", errors=errors)
         with self._changed:
             run_id = f"r{len(self._runs):020}"
             shown = {
