@@ -63,6 +63,11 @@ class CallbackClient:
         """The base URL of the service, without a slash at its end."""
         return self._connection.url
 
+    @property
+    def token(self) -> str:
+        """What it shows to the service; empty where it shows nothing."""
+        return self._connection.token
+
     def close(self) -> None:
         """Give up the connections that are kept open."""
         self._connection.close()

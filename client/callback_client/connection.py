@@ -40,6 +40,7 @@ class Connection:
         self._timeout = timeout
         self._session = requests.Session()
         self._session.auth = _Bearer(token)
+        self.token = token
         self._session.headers["User-Agent"] = f"tes-callback-client/{VERSION}"
         self._session.headers["Accept"] = "application/json, application/problem+json"
         for scheme in ("http://", "https://"):
