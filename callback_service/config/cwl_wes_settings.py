@@ -52,6 +52,14 @@ class CwlWesSettings(Section):
         description="Connections to each of these databases, per worker.",
     )
 
+    fail_stuck_after: float | None = Field(
+        default=None,
+        ge=600,
+        description="Seconds after the end of its last task at which a run that cwl-WES still "
+        "shows as going on is marked SYSTEM_ERROR, as by `runs fail`. Without it, nobody does so "
+        "unasked. An engine that collects outputs for longer is taken for dead.",
+    )
+
     @field_validator("targets")
     @classmethod
     def _have_names(cls, targets: dict[str, TargetSettings]) -> dict[str, TargetSettings]:

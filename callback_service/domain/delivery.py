@@ -114,6 +114,12 @@ def spans_of(items: Iterable[Item]) -> list[Span]:
     return list(spans.values())
 
 
+def failure_id(run_id: str, at: datetime) -> str:
+    """That of the message that a run has failed; `at` is when it was given up."""
+    digest = hashlib.sha256(f"{run_id}\nfailing {at.isoformat()}".encode())
+    return "msg_" + digest.hexdigest()[:32]
+
+
 def webhook_id(run_id: str, items: Iterable[Item]) -> str:
     """The same for the same updates to the same run, so that a receiver knows a repeat."""
     digest = hashlib.sha256(run_id.encode())

@@ -61,6 +61,10 @@ class ServerFailed(ServiceError):
         self.is_late = is_late
 
 
+class WesUnreadable(Exception):
+    """The runs of a WES cannot be read; its text says why. Callers are answered all the same."""
+
+
 class ConfigError(Exception):
     """The settings cannot be used; its arguments are a sentence for each thing to mend."""
 

@@ -57,6 +57,18 @@ class Rewind:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """Somebody has given the run up: it is to be marked `SYSTEM_ERROR` where it is told."""
+
+    by: str
+    at: datetime
+    reason: str
+
+    def describe(self) -> str:
+        return f"marked SYSTEM_ERROR by {self.by}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """`batch` is what was being sent when an attempt failed or its worker died: it is sent
     again as it was, under the same webhook id, before anything newer.
@@ -79,6 +91,7 @@ class Run:
     lease: Lease = field(default_factory=Lease)
     batch: tuple[Span, ...] = ()
     rewind: Rewind | None = None
+    failing: Failing | None = None
     last_delivery_at: datetime | None = None
     last_error: str | None = None
 
@@ -122,6 +135,15 @@ class Run:
         if delay is None:
             return replace(failed, failures=0, next_attempt_at=None)
         return replace(failed, failures=self.failures + 1, next_attempt_at=now + delay)
+
+    def after_failing(self, failing: Failing, answer: Answer, now: datetime, chance: float) -> Self:
+        """The run after an attempt to mark it: it is over, or goes on, or is tried again."""
+        after = self.after(answer, now, chance)
+        if answer.verdict is Verdict.TOLD:
+            return replace(after, status=RunStatus.GONE, last_error=failing.describe())
+        if answer.verdict is Verdict.GONE or after.next_attempt_at is not None:
+            return after
+        return replace(after, last_error=f"could not be marked SYSTEM_ERROR: {answer.describe()}")
 
     def is_spent_by(self, answer: Answer) -> bool:
         """Whether an attempt was the last that its updates get."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.errors import InvalidInput
@@ -70,7 +70,22 @@ class CwlWesSink:
     wes_run_id: str
 
 
-Sink = NoSink | HttpSink | CwlWesSink
+@dataclass(frozen=True, slots=True)
+class WesSink:
+    """A run of a WES server that takes status updates; `url` is the base of its API."""
+
+    url: str
+    wes_run_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status_url(self) -> str:
+        return f"{self.url.rstrip('/')}/runs/{quote(self.wes_run_id, safe='')}/status"
+
+
+Sink = NoSink | HttpSink | CwlWesSink | WesSink
+# What is told by requests to a URL.
+Posted = HttpSink | WesSink
 
 
 def is_quiet(sink: Sink) -> bool:
@@ -83,9 +98,14 @@ def takes_batches(sink: Sink) -> bool:
     return not isinstance(sink, HttpSink) or sink.format is Format.BATCH
 
 
+def can_fail(sink: Sink) -> bool:
+    """Whether there is a run of a WES behind it, which can be marked as failed."""
+    return isinstance(sink, CwlWesSink | WesSink)
+
+
 def place_of(sink: Sink) -> str:
     """Where deliveries to it go: what is slow there is slow for all who go there."""
-    if isinstance(sink, HttpSink):
+    if isinstance(sink, Posted):
         return urlsplit(sink.url).netloc
     return f"cwl-wes {sink.target}" if isinstance(sink, CwlWesSink) else ""
 
@@ -97,6 +117,8 @@ def check_sink(sink: Sink, policy: AddressPolicy, targets: Collection[str]) -> N
     """
     if isinstance(sink, HttpSink):
         check_http_sink(sink, policy)
+    if isinstance(sink, WesSink):
+        _check_wes_sink(sink, policy)
     if isinstance(sink, CwlWesSink):
         _check_target(sink.target, targets)
 
@@ -116,6 +138,14 @@ def check_http_sink(sink: HttpSink, policy: AddressPolicy) -> HttpSink:
     _check_url(sink.url, policy)
     _check_headers(sink.headers)
     return sink
+
+
+def _check_wes_sink(sink: WesSink, policy: AddressPolicy) -> None:
+    _check_url(sink.url, policy)
+    # The rest of the path comes behind it.
+    if "?" in sink.url or "#" in sink.url:
+        raise InvalidInput("sink.url", "must be the base of a WES API, without a query")
+    _check_headers(sink.headers)
 
 
 def _check_url(url: str, policy: AddressPolicy) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from callback_service.domain.delivery import Answer, Item
-from callback_service.domain.run import Run
+from callback_service.domain.run import Failing, Run
 from callback_service.domain.sink import Sink
 from callback_service.relay.ports import Sender
 
@@ -20,5 +20,17 @@ class SenderBySink:
     ) -> Answer:
         sender = self._senders.get(type(sink))
         if sender is None:
-            return Answer(error=f"this service has no sender for a {type(sink).__name__}")
+            return _unserved(sink)
         return await sender.send(run, sink, webhook_id, items, at)
+
+    async def fail(
+        self, run: Run, sink: Sink, webhook_id: str, failing: Failing, at: datetime
+    ) -> Answer:
+        sender = self._senders.get(type(sink))
+        if sender is None:
+            return _unserved(sink)
+        return await sender.fail(run, sink, webhook_id, failing, at)
+
+
+def _unserved(sink: Sink) -> Answer:
+    return Answer(error=f"this service has no sender for a {type(sink).__name__}")

@@ -15,13 +15,14 @@ from callback_service.domain.delivery import (
     Item,
     Span,
     Verdict,
+    failure_id,
     items_of,
     items_within,
     spans_of,
     webhook_id,
 )
-from callback_service.domain.run import LEASE, Lease, Run
-from callback_service.domain.sink import is_quiet, place_of, takes_batches
+from callback_service.domain.run import LEASE, Failing, Lease, Run
+from callback_service.domain.sink import can_fail, is_quiet, place_of, takes_batches
 from callback_service.domain.task import TaskKey
 from callback_service.relay.lanes import Lanes
 from callback_service.relay.ports import Clock, DeliveryLog, Ending, Runs, Sender, Tasks
@@ -101,7 +102,7 @@ class Deliverer:
             return await self._is_free_again(run.id)
         # After a rewind everything is looked at anew: what was left open before may have moved.
         batch = [] if run.rewind else await self._call(self._next_batch, run)
-        if not batch and not run.rewind:
+        if not batch and not run.rewind and not run.failing:
             return False
         now = self.clock.now()
         lease = Lease(run.lease.generation + 1, self.holder, now + LEASE)
@@ -110,7 +111,9 @@ class Deliverer:
         ending = await self._under_lease(replace(run, lease=lease), batch)
         if ending is Ending.LOST:
             log.warning("lease.lost", extra={"fields": {"run": run.id}})
-        return ending is Ending.KNOCKED or (ending is Ending.QUIET and run.rewind is not None)
+        # What comes after it waits for it: what is owed, or that the run was given up.
+        has_more = run.rewind is not None or (bool(batch) and run.failing is not None)
+        return ending is Ending.KNOCKED or (ending is Ending.QUIET and has_more)
 
     async def _is_free_again(self, run_id: str) -> bool:
         return not await self._call(self.runs.knock, run_id, self.clock.now())
@@ -121,6 +124,8 @@ class Deliverer:
             if run.rewind:
                 await self._call(self._carry_out_rewind, run)
                 return await self._call(self._close, run, [])
+            if run.failing and not batch:
+                return await self._fail(run, run.failing)
             while True:
                 telling = await self._tell(run, batch)
                 await self._call(self._write_down, telling)
@@ -139,6 +144,29 @@ class Deliverer:
                     return Ending.LOST
         finally:
             self.held.discard(run.id)
+
+    async def _fail(self, run: Run, failing: Failing) -> Ending:
+        """All that it was owed is told; now, that it has failed."""
+        reason = await self._call(self._why_not_to_fail, run)
+        if reason:
+            after = replace(run, last_error=f"not marked SYSTEM_ERROR: {reason}")
+        else:
+            after = await self._tell_failure(run, failing)
+        ending = await self._call(self._close, after, [])
+        # Struck last: who dies before this is followed by one who marks it again.
+        if ending is not Ending.LOST and after.next_attempt_at is None:
+            await self._call(self.runs.failed, run.id, run.lease.generation, failing)
+        return ending
+
+    async def _tell_failure(self, run: Run, failing: Failing) -> Run:
+        at, message_id = self.clock.now(), failure_id(run.id, failing.at)
+        answer = await self.sender.fail(run, run.sink, message_id, failing, at)
+        attempt = Attempt(run.id, message_id, at, run.failures + 1, 0, answer.verdict, answer)
+        await self._call(self._write_down, _Telling(run, attempts=[attempt]))
+        if answer.verdict is Verdict.TOLD:
+            fields = {"run": run.id, "by": failing.by, "reason": failing.reason}
+            log.warning("run.marked", extra={"fields": fields})
+        return run.after_failing(failing, answer, self.clock.now(), self.chance())
 
     async def _tell(self, run: Run, batch: Sequence[Item]) -> _Telling:
         telling = _Telling(run)
@@ -210,6 +238,14 @@ class Deliverer:
         if settled:
             self.tasks.mark_told(run.id, settled)
         return [item for task in tasks for item in items_of(task, run.id)]
+
+    def _why_not_to_fail(self, run: Run) -> str | None:
+        """What has changed since it was given up."""
+        if not can_fail(run.sink):
+            return "its sink is another one now"
+        states, _ = self.tasks.counts(run.id)
+        is_over = all(state.is_final for state in states)
+        return None if is_over else "a task of it goes on"
 
     def _limit(self, run: Run) -> int:
         return BATCH_TASKS if takes_batches(run.sink) else SINGLE_TASKS

@@ -15,10 +15,11 @@ from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, 
 from callback_service.domain.freshness import Unsettled
 from callback_service.domain.outcome import Outcome
 from callback_service.domain.polling import Polling
-from callback_service.domain.run import Lease, Rewind, Run
+from callback_service.domain.run import Failing, Lease, Rewind, Run
 from callback_service.domain.server import Server
 from callback_service.domain.sink import Sink
 from callback_service.domain.states import State
+from callback_service.domain.stuck import WesRun
 from callback_service.domain.task import Task, TaskKey
 
 
@@ -68,6 +69,9 @@ class Tasks(Protocol):
 
     def counts(self, run_id: str) -> tuple[dict[State, int], int]:
         """How many of a run's tasks are in each state, and how many owe it something."""
+
+    def last_change(self, run_id: str) -> datetime | None:
+        """When a task of the run moved last, or joined it; None where it has none."""
 
     def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
         """The run's tasks that changed after `since`, or then with a key after `after`.
@@ -142,7 +146,7 @@ class Runs(Protocol):
         """Runs that say of themselves that they are due.
 
         Their retry's time has come, a batch is open that nobody holds a lease for,
-        or they asked for a rewind.
+        they asked for a rewind, or they were given up.
         """
 
     def missing(self, run_ids: Collection[str]) -> set[str]: ...
@@ -164,6 +168,17 @@ class Runs(Protocol):
 
     def rewound(self, run_id: str, generation: int, rewind: Rewind) -> None:
         """Strike the rewind that was carried out, unless another was asked for meanwhile."""
+
+    def failed(self, run_id: str, generation: int, failing: Failing) -> None:
+        """Strike that the run is given up: it was marked, or cannot be. As `rewound`."""
+
+    def going_on(
+        self, sinks: Collection[type[Sink]], before: datetime, after: str, limit: int
+    ) -> Sequence[Run]:
+        """Active and paused runs of all owners with such sinks, in the order of their ids.
+
+        Those that were registered by `before`, and have ids behind `after`.
+        """
 
     def ended(self, now: datetime, limit: int) -> Sequence[str]:
         """Runs that are expired or deleted and still there."""
@@ -325,6 +340,18 @@ class Sender(Protocol):
     async def send(
         self, run: Run, sink: Sink, webhook_id: str, items: Sequence[Item], at: datetime
     ) -> Answer: ...
+
+    async def fail(
+        self, run: Run, sink: Sink, webhook_id: str, failing: Failing, at: datetime
+    ) -> Answer:
+        """Mark the run behind a sink that `can_fail`. A repeat has the same `webhook_id`."""
+
+
+class WesRuns(Protocol):
+    """Runs as cwl-WES keeps them."""
+
+    def look(self, target: str, wes_run_ids: Collection[str]) -> dict[str, WesRun]:
+        """Those that are there. Raises `WesUnreadable` where the database cannot be asked."""
 
 
 class Waiters(Protocol):

@@ -13,9 +13,11 @@ from callback_service.relay.ready import Readiness, Remembered
 from callback_service.relay.receive import Receiver
 from callback_service.relay.record import Recorder
 from callback_service.relay.register import Registrar
+from callback_service.relay.stuck import StuckRuns
 from callback_service.relay.updates import Reader
 from callback_service.relay.watch import Watch
 from callback_service.wiring.gateway import gateway_of
+from callback_service.wiring.sinks import wes_runs
 from callback_service.wiring.stores import Stores
 from callback_service.wiring.tes import server_registry
 
@@ -50,6 +52,7 @@ class Intake:
             settings.cwl_wes.targets.keys(),
         )
         self.reader = Reader(stores.tasks, stores.runs, watch, clock, retention, self.servers)
+        self.stuck = StuckRuns(stores.runs, stores.tasks, wes_runs(settings), doorbell, clock)
         self.gateway = gateway_of(stores, self.registrar, recorder, watch, settings)
         ask_broker = partial(doorbell.check, BROKER_PATIENCE)
         self.readiness = Readiness(

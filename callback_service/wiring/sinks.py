@@ -1,12 +1,12 @@
 """What runs are told by, whatever their sinks."""
 
 from callback_service import config
-from callback_service.adapters.cwl_wes_sink import CwlWesSender, Target
+from callback_service.adapters.cwl_wes_sink import CwlWesRuns, CwlWesSender, Target
 from callback_service.adapters.http_sink import HttpSender
 from callback_service.config import targets
 from callback_service.config.settings import Settings
 from callback_service.domain.addresses import AddressPolicy
-from callback_service.domain.sink import CwlWesSink, HttpSink
+from callback_service.domain.sink import CwlWesSink, HttpSink, WesSink
 from callback_service.relay.by_sink import SenderBySink
 
 
@@ -20,8 +20,12 @@ class Sinks:
             connect_timeout=settings.delivery.connect_timeout,
             total_timeout=settings.delivery.total_timeout,
         )
-        self._cwl_wes = CwlWesSender(_targets(settings))
-        self.sender = SenderBySink({HttpSink: self._http, CwlWesSink: self._cwl_wes})
+        targets = _targets(settings)
+        self._cwl_wes = CwlWesSender(targets)
+        self.wes_runs = CwlWesRuns(targets)
+        self.sender = SenderBySink(
+            {HttpSink: self._http, WesSink: self._http, CwlWesSink: self._cwl_wes}
+        )
 
     async def open(self) -> None:
         await self._http.open()
@@ -29,6 +33,11 @@ class Sinks:
     async def close(self) -> None:
         await self._http.close()
         await self._cwl_wes.close()
+
+
+def wes_runs(settings: Settings) -> CwlWesRuns:
+    """For a process that does not tell them. Raises as `Sinks`."""
+    return CwlWesRuns(_targets(settings))
 
 
 def _targets(settings: Settings) -> dict[str, Target]:

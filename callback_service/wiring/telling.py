@@ -7,6 +7,7 @@ import secrets
 import socket
 from concurrent.futures import Executor
 from datetime import timedelta
+from functools import partial
 
 from callback_service.adapters.clock import SystemClock
 from callback_service.adapters.tes_server import (
@@ -24,6 +25,7 @@ from callback_service.relay.reconcile import means as reconciling
 from callback_service.relay.reconcile.places import Places
 from callback_service.relay.reconcile.reconciler import Reconciler
 from callback_service.relay.record import Recorder
+from callback_service.relay.stuck import FAIL_STUCK_EVERY, StuckRuns
 from callback_service.relay.sweep import (
     EXPIRE_EVERY,
     FORGET_EVERY,
@@ -55,7 +57,10 @@ class Telling:
         self.dispatcher = Dispatcher(self.deliverer.deliver, asyncio.get_running_loop())
         self.tes_servers = tes_servers(settings)
         self.reconciler = _reconciler(stores, self.tes_servers, self.dispatcher, clock, settings)
-        self.ticks = _ticks(stores, self.dispatcher, clock, settings)
+        self.ticks = [
+            *_ticks(stores, self.dispatcher, clock, settings),
+            *_giving_up(stores, self.sinks, self.dispatcher, clock, settings),
+        ]
 
 
 def _deliverer(
@@ -122,3 +127,15 @@ def _ticks(
         Tick("forget", FORGET_EVERY, expirer.forget, stores.ticks, clock),
         Tick("forget brief", FORGET_EVERY, brief.forget, stores.ticks, clock),
     ]
+
+
+def _giving_up(
+    stores: Stores, sinks: Sinks, doorbell: Doorbell, clock: SystemClock, settings: Settings
+) -> list[Tick]:
+    """Nothing, unless an operator has set after how long."""
+    after = settings.cwl_wes.fail_stuck_after
+    if after is None:
+        return []
+    stuck = StuckRuns(stores.runs, stores.tasks, sinks.wes_runs, doorbell, clock)
+    give_up = partial(stuck.give_up_all, timedelta(seconds=after))
+    return [Tick("fail stuck", FAIL_STUCK_EVERY, give_up, stores.ticks, clock)]

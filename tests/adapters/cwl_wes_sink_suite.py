@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from callback_service.domain.delivery import Answer, Item, Verdict
+from callback_service.domain.errors import WesUnreadable
+from callback_service.domain.run import Failing
 from callback_service.domain.sink import CwlWesSink
 from callback_service.domain.states import Source, State
+from callback_service.domain.stuck import WesRun
 from callback_service.domain.task import TaskKey, Update
-from callback_service.relay.ports import Sender
+from callback_service.relay.ports import Sender, WesRuns
 from tests.adapters.cwl_wes import CwlWes, task_log
 from tests.adapters.receivers import NOW, a_run
 from tests.fakes.cwl_wes import FakeWesRun
@@ -36,9 +39,22 @@ class Telling:
         sink = CwlWesSink(target, wes_run_id or self.wes.run_id)
         return asyncio.run(self.sender.send(a_run(), sink, "msg_1", items, NOW))
 
+    def fail(self, webhook_id: str = "msg_2", wes_run_id: str | None = None) -> Answer:
+        sink = CwlWesSink(TARGET, wes_run_id or self.wes.run_id)
+        failing = Failing("alice", NOW, "its engine was killed")
+        return asyncio.run(self.sender.fail(a_run(), sink, webhook_id, failing, NOW))
+
     def does_tell(self, *items: Item) -> None:
         answer = self.tell(*items)
         assert answer.verdict is Verdict.TOLD, answer
+
+
+@dataclass
+class Looking:
+    """Who looks at runs of cwl-WES, and one of them."""
+
+    wes_runs: WesRuns
+    wes: CwlWes | FakeWesRun
 
 
 class CwlWesSinkRules:
@@ -173,3 +189,78 @@ class CwlWesSinkRules:
         wanted: dict[str, Any] = {f"t{number}": State.RUNNING for number in range(500)}
         telling.does_tell(*(told(1, state, task_id) for task_id, state in wanted.items()))
         assert telling.wes.states() == {task_id: str(state) for task_id, state in wanted.items()}
+
+    @pytest.mark.parametrize("state", ["UNKNOWN", "QUEUED", "RUNNING", "PAUSED", "CANCELING"])
+    def test_a_run_that_goes_on_is_marked_once(self, telling: Telling, state: str) -> None:
+        telling.wes.create(state)
+        for _ in range(2):
+            assert telling.fail().verdict is Verdict.TOLD
+            assert telling.wes.state() == "SYSTEM_ERROR"
+        answer = telling.fail("msg_3")
+        assert answer.verdict is Verdict.GONE
+        assert answer.describe() == "the run A1B2C3 has ended at cwl-WES: SYSTEM_ERROR"
+
+    @pytest.mark.parametrize("state", ["COMPLETE", "CANCELED", "EXECUTOR_ERROR", "SYSTEM_ERROR"])
+    def test_an_end_of_cwl_wes_is_not_replaced_by_a_mark(
+        self, telling: Telling, state: str
+    ) -> None:
+        telling.wes.create(state)
+        answer = telling.fail()
+        assert (answer.verdict, telling.wes.state()) == (Verdict.GONE, state)
+        assert answer.describe() == f"the run {telling.wes.run_id} has ended at cwl-WES: {state}"
+
+    def test_a_mark_that_cwl_wes_has_replaced_is_not_set_again(self, telling: Telling) -> None:
+        telling.wes.create("RUNNING")
+        telling.does_tell(told(1, State.COMPLETE))
+        telling.fail()
+        telling.wes.complete(task_log("t.1", "COMPLETE"))
+        assert telling.fail().verdict is Verdict.GONE
+        assert telling.wes.state() == "COMPLETE"
+
+    def test_what_is_told_after_a_mark_changes_nothing(self, telling: Telling) -> None:
+        telling.wes.create("RUNNING")
+        telling.does_tell(told(1, State.RUNNING))
+        telling.fail()
+        assert telling.tell(told(2, State.COMPLETE)).verdict is Verdict.GONE
+        assert (telling.wes.state(), telling.wes.states()) == ("SYSTEM_ERROR", {"t.1": "RUNNING"})
+
+    def test_a_run_that_is_not_there_is_not_marked(self, telling: Telling) -> None:
+        answer = telling.fail(wes_run_id="OTHER1")
+        assert (answer.verdict, answer.describe()) == (
+            Verdict.GONE,
+            "cwl-WES has no run OTHER1",
+        )
+
+
+class WesRunsRules:
+    """Subclasses have a fixture `looking`: the runs of `TARGET`, and the one run in it."""
+
+    def look(self, looking: Looking, wes_run_id: str = "A1B2C3") -> WesRun | None:
+        return looking.wes_runs.look(TARGET, {wes_run_id}).get(wes_run_id)
+
+    @pytest.mark.parametrize("state", ["UNKNOWN", "QUEUED", "RUNNING", "CANCELING"])
+    def test_a_run_that_goes_on_may_be_stuck(self, looking: Looking, state: str) -> None:
+        looking.wes.create(state)
+        assert self.look(looking) == WesRun(state, is_over=False)
+
+    @pytest.mark.parametrize("state", ["COMPLETE", "CANCELED", "EXECUTOR_ERROR", "SYSTEM_ERROR"])
+    def test_a_run_that_has_ended_is_over(self, looking: Looking, state: str) -> None:
+        looking.wes.create(state)
+        assert self.look(looking) == WesRun(state, is_over=True)
+
+    def test_tasks_that_go_on_are_counted(self, looking: Looking) -> None:
+        looking.wes.create("RUNNING")
+        for log in (task_log("t.1", "COMPLETE"), {}, task_log("t.2", "RUNNING")):
+            looking.wes.push(log)
+        assert self.look(looking) == WesRun("RUNNING", is_over=False, open_tasks=1)
+
+    def test_it_is_seen_that_a_run_was_being_completed(self, looking: Looking) -> None:
+        looking.wes.create("RUNNING")
+        looking.wes.begin_to_complete()
+        assert self.look(looking) == WesRun("RUNNING", is_over=False, was_completing=True)
+
+    def test_what_is_not_there_is_not_found(self, looking: Looking) -> None:
+        looking.wes.create()
+        assert self.look(looking, "OTHER1") is None
+        with pytest.raises(WesUnreadable):
+            looking.wes_runs.look("another", {"A1B2C3"})

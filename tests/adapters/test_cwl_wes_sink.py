@@ -18,16 +18,24 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from callback_service.adapters.cwl_wes_sink import CwlWesSender, Target
+from callback_service.adapters.cwl_wes_sink import CwlWesRuns, CwlWesSender, Target
 from callback_service.adapters.cwl_wes_sink.failures import describe
 from callback_service.adapters.cwl_wes_sink.telling import Contended
 from callback_service.domain.delivery import Answer, Item, Verdict
+from callback_service.domain.errors import WesUnreadable
 from callback_service.domain.sink import CwlWesSink, HttpSink
 from callback_service.domain.states import State
 from tests.adapters.cwl_wes import CwlWes, Document, task_log
-from tests.adapters.cwl_wes_sink_suite import TARGET, CwlWesSinkRules, Telling, told
+from tests.adapters.cwl_wes_sink_suite import (
+    TARGET,
+    CwlWesSinkRules,
+    Looking,
+    Telling,
+    WesRunsRules,
+    told,
+)
 from tests.adapters.receivers import NOW, a_run, in_loop
-from tests.fakes.cwl_wes import FakeCwlWesSender, FakeWesRun
+from tests.fakes.cwl_wes import FakeCwlWesSender, FakeWesRun, FakeWesRuns
 from tests.services import free_port
 
 # Longer than in production: machines that run tests are slow now and then.
@@ -47,6 +55,22 @@ class TestReal(CwlWesSinkRules):
         target = Target(mongo_uri, runs.database.name, runs.name, timeout=TIMEOUT)
         yield Telling(CwlWesSender({TARGET: target}), CwlWes(runs))
         target.close()
+
+
+class TestFakeWesRuns(WesRunsRules):
+    @pytest.fixture
+    def looking(self) -> Looking:
+        wes = FakeWesRun()
+        return Looking(FakeWesRuns({TARGET: [wes]}), wes)
+
+
+class TestRealWesRuns(WesRunsRules):
+    @pytest.fixture
+    def looking(self, mongo_uri: str, runs: Collection[Document]) -> Iterator[Looking]:
+        target = Target(mongo_uri, runs.database.name, runs.name, timeout=TIMEOUT)
+        wes_runs = CwlWesRuns({TARGET: target})
+        yield Looking(wes_runs, CwlWes(runs))
+        wes_runs.close()
 
 
 @pytest.fixture
@@ -153,6 +177,15 @@ async def test_a_document_of_another_shape_is_this_runs_trouble_alone(
     await sender.close()
     assert answer.verdict is other.verdict is Verdict.RETRY
     assert other.error == "the service failed to write it"
+
+
+def test_runs_that_cannot_be_read_say_why_and_not_where() -> None:
+    uri = f"mongodb://service:hunter2@127.0.0.1:{free_port()}/"
+    wes_runs = CwlWesRuns({TARGET: Target(uri, timeout=0.3)})
+    with pytest.raises(WesUnreadable) as raised:
+        wes_runs.look(TARGET, {"A1B2C3"})
+    wes_runs.close()
+    assert str(raised.value) == "the database of cwl-WES cwl did not answer in time"
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,14 @@ class Good:
     role: str = "read"
     """What a token must at least be good for."""
     places: Mapping[str, str] = field(default_factory=dict)
+    sink: Mapping[str, Any] = field(default_factory=lambda: HTTP)
+    """That of the run, whose one task has ended or not."""
+    state: str = "QUEUED"
 
 
+HTTP = {"type": "http", "url": "http://127.0.0.1:9/"}
+CWL_WES = {"type": "cwl-wes", "target": "cwl", "wes_run_id": "A1B2C3"}
+WES = {"type": "wes", "url": "http://127.0.0.1:9/ga4gh/wes/v1", "wes_run_id": "A1B2C3"}
 TASKS = {"tasks": [{"id": "job-1"}]}
 TASK = {"executors": [{"image": "alpine", "command": ["true"]}]}
 GOOD: dict[str, Good] = {
@@ -72,6 +78,8 @@ GOOD: dict[str, Good] = {
     "resume_run": Good(role="user"),
     "redeliver_run": Good({}, role="user"),
     "rotate_run": Good({"overlap": 60}, role="user"),
+    "list_stuck_runs": Good(token="admin", role="admin"),
+    "fail_run": Good({"reason": "killed"}, token="admin", role="admin", sink=WES, state="COMPLETE"),
     "list_run_tasks": Good(),
     "add_run_tasks": Good(TASKS, role="user"),
     "list_run_deliveries": Good(),
@@ -171,8 +179,6 @@ def task_rows(*, with_server: bool = True) -> tuple[Row, ...]:
 def http(url: Any = "http://example.org/", **more: Any) -> dict[str, Any]:
     return {"sink": {"type": "http", "url": url, **more}}
 
-
-CWL_WES = {"type": "cwl-wes", "target": "cwl", "wes_run_id": "A1B2C3"}
 
 SINK_URLS = {
     "ftp://example.org/": "http or https",
@@ -280,13 +286,20 @@ ABOUT_RUNS = (
     Row("sink is a string", 400, "sink", "type object", body={"sink": "none"}),
     Row("sink is null", 400, "sink", "type object", body={"sink": None}),
     Row("sink has no type", 400, "sink.type", "is missing", body={"sink": {}}),
-    Row("sink of another type", 400, "sink.type", "http, cwl-wes, none", body={"sink": {"type": "ftp"}}),
+    Row("sink of another type", 400, "sink.type", "http, wes, cwl-wes, none", body={"sink": {"type": "ftp"}}),
     Row("sink http without url", 400, "sink.url", "is missing", body={"sink": {"type": "http"}}),
     Row("sink none with url", 400, "sink.url", "type http", body={"sink": {"type": "none", "url": "http://example.org"}}),
     Row("sink none with target", 400, "sink.target", "type cwl-wes", body={"sink": {"type": "none", "target": "cwl"}}),
     Row("sink cwl-wes with url", 400, "sink.url", "type http", body={"sink": CWL_WES | {"url": "http://example.org"}}),
     Row("sink cwl-wes without target", 400, "sink.target", "is missing", body={"sink": {"type": "cwl-wes", "wes_run_id": "A1B2C3"}}),
     Row("sink cwl-wes without run", 400, "sink.wes_run_id", "is missing", body={"sink": {"type": "cwl-wes", "target": "cwl"}}),
+    Row("sink wes without url", 400, "sink.url", "is missing", body={"sink": {"type": "wes", "wes_run_id": "A1B2C3"}}),
+    Row("sink wes without run", 400, "sink.wes_run_id", "is missing", body={"sink": {"type": "wes", "url": "http://127.0.0.1:9/"}}),
+    Row("sink wes with a format", 400, "sink.format", "type http", body={"sink": WES | {"format": "tes"}}),
+    Row("sink wes with a target", 400, "sink.target", "type cwl-wes", body={"sink": WES | {"target": "cwl"}}),
+    Row("sink wes with a query", 400, "sink.url", "without a query", body={"sink": WES | {"url": "http://127.0.0.1:9/?a=b"}}),
+    Row("sink wes at another scheme", 400, "sink.url", "http or https", body={"sink": WES | {"url": "ftp://127.0.0.1:9/"}}),
+    Row("sink wes with our headers", 400, "sink.headers.Host", "reserved", body={"sink": WES | {"headers": {"Host": "x"}}}),
     Row("sink.target is unknown", 400, "sink.target", "there is cwl", body={"sink": CWL_WES | {"target": "other"}}),
     Row("sink.target is an address", 400, "sink.target", "not allowed", body={"sink": CWL_WES | {"target": "mongodb://db/"}}),
     Row("sink.target is an object", 400, "sink.target", "type string", body={"sink": CWL_WES | {"target": {"$ne": ""}}}),
@@ -437,6 +450,25 @@ OWN: dict[str, tuple[Row, ...]] = {
         Row("an overlap in words", 400, "overlap", "type integer", body={"overlap": "60"}),
         Row("an overlap of nothing", 400, "overlap", "type integer", body={"overlap": None}),
     ),
+    "list_stuck_runs": pages(
+        also=(
+            Row("quiet for -1", 400, "quiet_for", "at least 0", query="quiet_for=-1"),
+            Row("quiet for an age", 400, "quiet_for", "at most", query="quiet_for=31536001"),
+            Row("quiet for words", 400, "quiet_for", "type integer", query="quiet_for=long"),
+            Row("unsure in words", 400, "unsure", "type boolean", query="unsure=maybe"),
+        )
+    ),
+    "fail_run": (
+        Row("no reason", 400, "reason", "not be empty", body={"reason": ""}),
+        Row("an endless reason", 400, "reason", "256", body={"reason": "x" * 257}),
+        Row("a reason that is an object", 400, "reason", "type string", body={"reason": {"$ne": ""}}),
+        *wrong_text("reason", *({"reason": text} for text in CONTROL)),
+        Row("a state of its own", 400, "body", "no field state", body={"state": "COMPLETE"}),
+        Row("a run that nothing is behind", 409, says="only runs of", body={}, places={"run_id": "{quiet}"}),
+        Row("a webhook", 409, says="only runs of", body={}),
+        Row("a run whose tasks go on", 409, says="went on", body={}, places={"run_id": "{going_on}"}),
+        Row("a run that is paused", 409, says="resume it first", body={}, places={"run_id": "{paused}"}),
+    ),
     "list_run_tasks": pages(),
     "add_run_tasks": (
         Row("no tasks", 400, "tasks", "is missing", body={}),
@@ -547,7 +579,7 @@ def _by_contract(operation: Operation) -> Iterator[Row]:
         yield from _broken_bodies(operation)
     for name in operation.names("path"):
         if name in {"run_id", "server", "task_id"}:
-            yield from _broken_places(name)
+            yield from _broken_places(operation, name)
 
 
 def _wrong_method(operation: Operation) -> Iterator[Row]:
@@ -616,7 +648,7 @@ def _broken_bodies(operation: Operation) -> Iterator[Row]:
         yield Row("operators as fields", 400, "body", "known are", body=body)
 
 
-def _broken_places(name: str) -> Iterator[Row]:
+def _broken_places(operation: Operation, name: str) -> Iterator[Row]:
     yield Row(f"{name} has a NUL", 400, name, "control", places={name: "a%00b"})
     if name == "task_id":
         # An id that may hold slashes ends at a line, for the router.
@@ -627,7 +659,8 @@ def _broken_places(name: str) -> Iterator[Row]:
     yield Row(f"{name} has 1 MB", 400, name, "at most", places={name: "x" * 1_000_000})
     if name == "run_id":
         yield Row("a run that nobody has", 404, says="no run", places={name: "r0123"})
-        yield Row("another owner's run", 404, says="no run", places={name: "{foreign}"})
+        if operation.id != "fail_run":  # An operator's.
+            yield Row("another owner's run", 404, says="no run", places={name: "{foreign}"})
         yield Row("a run that is deleted", 404, says="no run", places={name: "{deleted}"})
         yield Row("an operator for a run", 404, places={name: "%7B%22$gt%22:%22%22%7D"})
         yield Row("a run that climbs", 404, places={name: ".."})

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft4Validator
 from werkzeug.test import TestResponse
 
-from tests.api.bad_input import GOOD, OPERATION_ROWS, OWN, Row, send, token_of
+from tests.api.bad_input import GOOD, OPERATION_ROWS, OWN, WES, Row, send, token_of
 from tests.api.contract import OPERATIONS, SERVICE, Operation
 from tests.api.service import Service
 
@@ -29,7 +29,12 @@ def names(service: Service) -> Mapping[str, str]:
     service.call("DELETE", f"/v1/runs/{deleted['id']}")
     service.call_back(run, "job-1", "QUEUED")
     service.call_back(foreign, "job-2", "QUEUED")
+    going_on, paused = service.register({"sink": WES}), service.register({"sink": WES})
+    service.call_back(going_on, "job-3", "RUNNING")
+    service.ask("pause_run", run_id=paused["id"])
     return {
+        "{going_on}": going_on["id"],
+        "{paused}": paused["id"],
         "{run}": run["id"],
         "{token}": urlsplit(run["callback_url"]).path.rpartition("/")[2],
         "{quiet}": service.register()["id"],

@@ -58,6 +58,15 @@ def test_a_run_of_cwl_wes_is_named_with_its_target_and_no_address(service: Servi
     assert changed.json["sink"]["wes_run_id"] == "B"
 
 
+def test_a_run_of_a_wes_is_shown_without_what_its_headers_say(service: Service) -> None:
+    sink = {"type": "wes", "url": "http://127.0.0.1:9/ga4gh/wes/v1", "wes_run_id": "A1B2C3"}
+    secret = {"Authorization": "Bearer hidden-value"}
+    run = service.register({"sink": {**sink, "headers": secret}})
+    shown = service.ask("get_run", run_id=run["id"])
+    assert shown.json["sink"] == run["sink"] == {**sink, "header_names": ["Authorization"]}
+    assert "hidden-value" not in shown.text
+
+
 def test_runs_are_listed_newest_first_and_page_by_page(service: Service) -> None:
     ids = [service.register({"name": f"page-{number}"})["id"] for number in range(5)]
     for size in (1, 2, 5, 6):

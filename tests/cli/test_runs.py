@@ -1,5 +1,6 @@
 """`callback-service runs` says what the service answers, to people and to scripts."""
 
+import itertools
 import json
 
 import pytest
@@ -52,11 +53,32 @@ def test_a_run_of_cwl_wes_is_named_after_its_target(cli, service):
     assert service.requests[-1][2] == {"sink": sink | {"wes_run_id": "other"}}
 
 
-def test_a_run_has_one_sink(cli):
-    both = ("--sink", "http://127.0.0.1:9000/", "--sink-cwl-wes", "cwl", "A1B2C3")
-    result = cli("runs", "register", *both)
+def test_a_run_of_a_wes_is_named_with_its_url(cli, service):
+    url = "http://127.0.0.1:9000/ga4gh/wes/v1"
+    sink = {"type": "wes", "url": url, "wes_run_id": "A1B2C3"}
+    with_header = {**sink, "headers": {"Authorization": "Bearer hidden-value"}}
+    header = ("--header", "Authorization: Bearer hidden-value")
+    result = cli("runs", "register", "--sink-wes", url, "A1B2C3", *header)
+    assert service.requests[-1][2] == {"sink": with_header}
+    assert f"WES run A1B2C3 at {url}, with Authorization" in result.stdout
+    assert "hidden-value" not in result.output
+    assert url in cli("runs", "list").stdout
+    cli("runs", "change", service.run_ids[0], "--sink-wes", url, "other")
+    assert service.requests[-1][2] == {"sink": sink | {"wes_run_id": "other"}}
+
+
+SINKS = [
+    ("--sink", "http://127.0.0.1:9000/"),
+    ("--sink-cwl-wes", "cwl", "A1B2C3"),
+    ("--sink-wes", "http://127.0.0.1:9000/", "A1B2C3"),
+]
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(SINKS, 2)), ids=str)
+def test_a_run_has_one_sink(cli, pair):
+    result = cli("runs", "register", *pair[0], *pair[1])
     assert result.exit_code == 2
-    assert "--sink or --sink-cwl-wes" in result.stderr
+    assert "--sink or --sink-cwl-wes or --sink-wes" in result.stderr
 
 
 def test_registering_shows_the_callback_url_and_the_secret_uncut(cli, service):

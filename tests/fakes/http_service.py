@@ -49,6 +49,8 @@ class HttpService:
         # What the delivery does to an update on its way; None keeps it back for ever.
         self.on_the_way: Callable[[Json], Json | None] = lambda update: update
         self.signs = True
+        # How a run stands once a worker has dealt with its being given up.
+        self.marking: Json | None = None
         self._port = 0
         self._runs: dict[str, FakeRun] = {}
         self._servers: dict[str, Json] = {}
@@ -179,6 +181,36 @@ class HttpService:
     def resume_run(self, run_id: str, query: Json, body: Any) -> tuple[int, Json]:
         self._run(run_id).shown["status"] = "active"
         return 200, self._run(run_id).shown
+
+    def list_stuck_runs(self, query: Json, body: Any) -> tuple[int, Json]:
+        return 200, _page("runs", [self._stuck(run) for run in self._runs.values()], query)
+
+    def _stuck(self, run: FakeRun) -> Json:
+        kept = {key: run.shown[key] for key in ("id", "name", "owner", "sink")}
+        is_sure = run.sink["type"] == "cwl-wes"
+        return {
+            **kept,
+            "tasks": {"COMPLETE": 2},
+            "last_change_at": (datetime.now(UTC) - timedelta(hours=2)).isoformat(),
+            "quiet_for": 7200,
+            "sure": is_sure,
+            "why": "all 2 tasks have ended",
+            **({"wes_state": "RUNNING"} if is_sure else {}),
+        }
+
+    def fail_run(self, run_id: str, query: Json, body: Json) -> tuple[int, Json]:
+        run = self._run(run_id)
+        if run.sink["type"] not in {"cwl-wes", "wes"}:
+            raise Problem(409, "only runs of cwl-WES can be marked")
+        reason = body.get("reason", "given up by an operator")
+        asked = {
+            **run.shown,
+            "failing": {"by": "local", "at": datetime.now(UTC).isoformat(), "reason": reason},
+        }
+        # The worker has done it by the next look, unless a test says what it has come to.
+        marked = {"status": "gone", "last_error": f"marked SYSTEM_ERROR by local: {reason}"}
+        run.shown.update(self.marking or marked)
+        return 202, asked
 
     def redeliver_run(self, run_id: str, query: Json, body: Any) -> tuple[int, Json]:
         if self._run(run_id).sink["type"] == "none":
@@ -356,6 +388,8 @@ _OPERATIONS: list[tuple[str, str, str]] = [
     ("DELETE", _RUN, "delete_run"),
     ("POST", _RUN + ":pause", "pause_run"),
     ("POST", _RUN + ":resume", "resume_run"),
+    ("GET", "/v1/runs:stuck", "list_stuck_runs"),
+    ("POST", _RUN + ":fail", "fail_run"),
     ("POST", _RUN + ":redeliver", "redeliver_run"),
     ("POST", _RUN + ":rotate", "rotate_run"),
     ("GET", _RUN + "/tasks", "list_run_tasks"),
@@ -372,9 +406,10 @@ _PUBLIC = ("/readyz", "/callbacks/")
 
 
 def _shown_sink(sink: Json) -> Json:
-    if sink["type"] != "http":
+    if sink["type"] not in {"http", "wes"}:
         return sink
-    shown = {"format": "batch", **sink, "header_names": list(sink.get("headers", {}))}
+    own = {"format": "batch"} if sink["type"] == "http" else {}
+    shown = {**own, **sink, "header_names": list(sink.get("headers", {}))}
     shown.pop("headers", None)
     return shown
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from callback_service.domain.delivery import Answer, Item
-from callback_service.domain.run import Run
+from callback_service.domain.run import Failing, Run
 from callback_service.domain.sink import Sink
 
 ACCEPTED = Answer(status=204, latency=0.01)
@@ -21,6 +21,16 @@ class Sent:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Failed:
+    """What one call to `fail` was given."""
+
+    run_id: str
+    sink: Sink
+    webhook_id: str
+    failing: Failing
+
+
 @dataclass
 class FakeSender:
     """Gives the scripted answers of a run in turn, then accepts everything.
@@ -29,6 +39,7 @@ class FakeSender:
     """
 
     sent: list[Sent] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
     meanwhile: Callable[[Sent], None] = lambda sent: None
     _answers: defaultdict[str, deque[Answer | Exception]] = field(
         default_factory=lambda: defaultdict(deque)
@@ -50,6 +61,15 @@ class FakeSender:
         sent = Sent(run.id, sink, webhook_id, tuple(items), at)
         self.sent.append(sent)
         self.meanwhile(sent)
+        return self._answer(run)
+
+    async def fail(
+        self, run: Run, sink: Sink, webhook_id: str, failing: Failing, at: datetime
+    ) -> Answer:
+        self.failed.append(Failed(run.id, sink, webhook_id, failing))
+        return self._answer(run)
+
+    def _answer(self, run: Run) -> Answer:
         answers = self._answers[run.id]
         answer = answers.popleft() if answers else ACCEPTED
         if isinstance(answer, Exception):

@@ -18,8 +18,10 @@ from callback_service.relay.receive import Callback, Receiver
 from callback_service.relay.record import Recorder, Step
 from callback_service.relay.register import Keys, NamedTask, Registrar, Registration
 from callback_service.relay.servers import ServerRegistry
+from callback_service.relay.stuck import StuckRuns
 from callback_service.relay.sweep import Expirer, Retention, Sweeper
 from tests.fakes.clock import FakeClock
+from tests.fakes.cwl_wes import FakeWesRuns
 from tests.fakes.doorbell import FakeDoorbell
 from tests.fakes.fuse import Fuse
 from tests.fakes.sender import FakeSender
@@ -44,6 +46,7 @@ class SmallService:
     waiters: FakeWaiters = field(default_factory=FakeWaiters)
     sender: FakeSender = field(default_factory=FakeSender)
     targets: tuple[str, ...] = ()
+    wes_runs: FakeWesRuns = field(default_factory=FakeWesRuns)
 
     def __post_init__(self):
         self.recorder = Recorder(self.tasks, self.doorbell, self.waiters)
@@ -58,6 +61,7 @@ class SmallService:
             AddressPolicy(),
             self.targets,
         )
+        self.stuck = StuckRuns(self.runs, self.tasks, self.wes_runs, self.doorbell, self.clock)
         self.sweeper = Sweeper(self.tasks, self.runs, self.doorbell, self.clock)
         keep = Retention(tasks=timedelta(days=30), deliveries=timedelta(days=7))
         self.expirer = Expirer(self.tasks, self.runs, self.delivery_log, self.clock, keep)

@@ -29,9 +29,9 @@ from callback_service.domain.delivery import Answer, Attempt, DeadLetter, Item, 
 from callback_service.domain.freshness import outlined
 from callback_service.domain.polling import Polling
 from callback_service.domain.retry import RetryPolicy
-from callback_service.domain.run import Lease, Rewind, Run
+from callback_service.domain.run import Failing, Lease, Rewind, Run
 from callback_service.domain.server import Server
-from callback_service.domain.sink import CwlWesSink, HttpSink, NoSink
+from callback_service.domain.sink import CwlWesSink, HttpSink, NoSink, WesSink
 from callback_service.domain.task import Task, TaskKey, Update
 from callback_service.relay.ports import Outcome
 
@@ -84,7 +84,8 @@ runs = st.builds(
     tags=tags,
     sink=st.builds(NoSink)
     | st.builds(HttpSink, url=texts, headers=tags)
-    | st.builds(CwlWesSink, texts, texts),
+    | st.builds(CwlWesSink, texts, texts)
+    | st.builds(WesSink, texts, texts, tags),
     secrets=several,
     tokens=several,
     retry=st.builds(RetryPolicy, st.lists(seconds, max_size=4).map(tuple)),
@@ -92,6 +93,7 @@ runs = st.builds(
     next_attempt_at=maybe_times,
     lease=st.builds(Lease, numbers, st.none() | texts, maybe_times),
     batch=st.lists(spans, max_size=3).map(tuple),
+    failing=st.none() | st.builds(Failing, texts, times, texts),
     rewind=st.none()
     | st.builds(Rewind, maybe_times, st.none() | st.lists(texts, max_size=3).map(tuple)),
     last_delivery_at=maybe_times,

@@ -12,8 +12,8 @@ from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Answer, Span
 from callback_service.domain.errors import Conflict, CursorExpired
 from callback_service.domain.retry import RetryPolicy
-from callback_service.domain.run import Lease, Rewind, Run, RunStatus
-from callback_service.domain.sink import Format, HttpSink, NoSink
+from callback_service.domain.run import Failing, Lease, Rewind, Run, RunStatus
+from callback_service.domain.sink import CwlWesSink, Format, HttpSink, NoSink, WesSink
 from callback_service.domain.task import TaskKey
 from callback_service.relay.ports import Ending, RunFilter, Runs
 from tests.fakes.clock import START
@@ -46,6 +46,7 @@ FULL = run(
     lease=Lease(4, "worker", at(6)),
     batch=BATCH,
     rewind=Rewind(at(1), ("a", "b")),
+    failing=Failing("alice", at(3), "its engine was killed"),
     last_delivery_at=at(2),
     last_error="answered 500",
 )
@@ -115,6 +116,8 @@ class KeepingSuite:
             {"rewind": Rewind(at(3)), "next_attempt_at": None, "failures": 0},
             {"rewind": Rewind(None, ())},
             {"rewind": None},
+            {"failing": Failing("bob", at(4), "x")},
+            {"failing": None},
             {},
         ],
     )
@@ -153,6 +156,12 @@ class KeepingSuite:
         runs.change("r2", {"rewind": Rewind()})
         assert runs.overdue(at(1)) == {"r2", "r3"}
         runs.change("r3", {"rewind": None})
+        assert runs.overdue(at(1)) == {"r2"}
+
+    def test_overdue_are_those_that_were_given_up(self, runs: Runs):
+        runs.add(run())
+        runs.add(run("r2"))
+        runs.change("r2", {"failing": Failing("alice", at(1), "x")})
         assert runs.overdue(at(1)) == {"r2"}
 
     def test_overdue_are_those_whose_retry_is_due(self, runs: Runs):
@@ -415,7 +424,45 @@ class ClosingSuite:
         assert load(runs).rewind is None
 
 
-class RunsSuite(KeepingSuite, ListingSuite, LeaseSuite, ClosingSuite): ...
+class FailingSuite:
+    def test_that_a_run_is_given_up_is_struck_by_its_holder_only(self, runs: Runs):
+        first, second = Failing("alice", at(1), "x"), Failing("alice", at(2), "x")
+        runs.add(run(failing=first))
+        claim(runs, load(runs))
+        runs.failed("r1", 0, first)
+        assert load(runs).failing == first
+        runs.change("r1", {"failing": second})
+        runs.failed("r1", 1, first)
+        assert load(runs).failing == second
+        runs.failed("r1", 1, second)
+        assert load(runs).failing is None
+
+    def test_those_that_go_on_are_found_by_their_sinks_in_the_order_of_their_ids(self, runs: Runs):
+        cwl_wes = CwlWesSink("cwl", "A1")
+        runs.add(run("r4", sink=cwl_wes, owner="you", batch=BATCH, rewind=Rewind()))
+        runs.add(run("r2", sink=cwl_wes, status=RunStatus.PAUSED))
+        runs.add(run("r1", sink=WesSink("https://wes.example.org", "A1")))
+        runs.add(run("r3", sink=NoSink()))
+
+        def found(*sinks, before=START, after="", limit=9):
+            return [one.id for one in runs.going_on(sinks, before, after, limit)]
+
+        assert found(CwlWesSink) == ["r2", "r4"]
+        assert found(CwlWesSink, NoSink, WesSink) == ["r1", "r2", "r3", "r4"]
+        assert found(CwlWesSink, WesSink, limit=2) == ["r1", "r2"]
+        assert found(CwlWesSink, WesSink, after="r2") == ["r4"]
+        assert found(CwlWesSink, before=START - timedelta(seconds=1)) == []
+        assert runs.going_on([CwlWesSink], START, "r2", 9) == [
+            replace(load(runs, "r4"), batch=(), rewind=None)
+        ]
+
+    @pytest.mark.parametrize("status", [RunStatus.GONE, RunStatus.ENDING])
+    def test_those_that_are_told_nothing_more_do_not_go_on(self, runs: Runs, status: RunStatus):
+        runs.add(run(status=status))
+        assert runs.going_on([NoSink], START, "", 9) == []
+
+
+class RunsSuite(KeepingSuite, ListingSuite, LeaseSuite, ClosingSuite, FailingSuite): ...
 
 
 class TestFakeRuns(RunsSuite):

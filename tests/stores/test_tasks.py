@@ -449,6 +449,13 @@ class ReadingSuite:
         rest = tasks.of_run("r1", str(first[-1].key), 500)
         assert [task.key for task in first + rest] == MANY
 
+    def test_the_last_change_is_that_of_any_of_the_runs_tasks(self, tasks: Tasks):
+        record(tasks, join("r1"), hear(RUNNING, 1), hear(COMPLETE, 7))
+        record(tasks, join("r1"), hear(RUNNING, 5), hear(RUNNING, 9), key=OTHER)
+        record(tasks, join("r2"), hear(RUNNING, 8), key=MANY[0])
+        assert tasks.last_change("r1") == at(7)
+        assert tasks.last_change("r3") is None
+
     def test_counts_are_of_the_runs_own_tasks(self, tasks: Tasks):
         for key, state in zip(MANY[:3], (QUEUED, QUEUED, COMPLETE), strict=True):
             record(tasks, join("r1"), hear(state), key=key)

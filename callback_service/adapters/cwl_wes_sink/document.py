@@ -17,6 +17,7 @@ from pymongo import UpdateOne
 
 from callback_service.adapters.cwl_wes_sink.news import News
 from callback_service.domain.states import FINAL, State
+from callback_service.domain.stuck import WesRun
 
 Document = Mapping[str, Any]
 
@@ -34,7 +35,8 @@ FIELDS = {
     f"{_LOGS}.id": True,
     f"{_LOGS}.state": True,
     f"{_LOGS}.{_WHOLE}.image": True,
-    "callback_service.told": True,
+    "internal.task_finished": True,
+    "callback_service": True,
 }
 
 
@@ -44,6 +46,33 @@ def lost_because(document: Document | None, wes_run_id: str) -> str | None:
         return f"cwl-WES has no run {wes_run_id}"
     state = _api(document).get("state")
     return f"the run {wes_run_id} has ended at cwl-WES: {state}" if state in FINISHED else None
+
+
+def failed(wes_run_id: str, failure: Document) -> tuple[Document, Document]:
+    """The condition and the change by which a run is marked as failed."""
+    still_open = {"run_id": wes_run_id, "api.state": {"$nin": FINISHED}}
+    return still_open, {
+        "$set": {"api.state": "SYSTEM_ERROR", "callback_service.failed": dict(failure)}
+    }
+
+
+def failure_of(document: Document | None) -> Any:
+    """The id of what has marked the run as failed, if that is how it stands."""
+    if document is None or _api(document).get("state") != "SYSTEM_ERROR":
+        return None
+    return ((document.get("callback_service") or {}).get("failed") or {}).get("id")
+
+
+def standing(document: Document) -> WesRun:
+    api = _api(document)
+    logs = [log for log in api.get("task_logs") or () if log]
+    return WesRun(
+        state=str(api.get("state")),
+        is_over=api.get("state") in FINISHED,
+        open_tasks=sum(log.get("state") not in _ENDS for log in logs),
+        # The first thing that cwl-WES writes when its engine has ended; the state is the last.
+        was_completing="task_finished" in (document.get("internal") or {}),
+    )
 
 
 def changes(document: Document, news: Iterable[News]) -> list[UpdateOne]:

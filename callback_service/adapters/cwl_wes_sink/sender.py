@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -13,12 +13,14 @@ from pymongo.errors import PyMongoError
 from callback_service.adapters.cwl_wes_sink.failures import describe
 from callback_service.adapters.cwl_wes_sink.news import News, news_of
 from callback_service.adapters.cwl_wes_sink.target import Target
-from callback_service.adapters.cwl_wes_sink.telling import Contended, RunLost
+from callback_service.adapters.cwl_wes_sink.telling import Contended, Failure, RunLost
 from callback_service.domain.delivery import Answer, Item
-from callback_service.domain.run import Run
+from callback_service.domain.run import Failing, Run
 from callback_service.domain.sink import CwlWesSink, Sink
 
 log = logging.getLogger(__name__)
+
+Write = Callable[[Target, str], Awaitable[None]]
 
 # In the words of HTTP, which the log of attempts has for all sinks.
 _WRITTEN, _GONE = 204, 410
@@ -56,9 +58,23 @@ class CwlWesSender:
         items: Sequence[Item],
         at: datetime,  # noqa: ARG002  the port's; what cwl-WES keeps of a task has no time of ours
     ) -> Answer:
+        news = news_of(items)
+        return await self._answer(
+            run, sink, webhook_id, lambda target, wes_run_id: self._tell(target, wes_run_id, news)
+        )
+
+    async def fail(
+        self, run: Run, sink: Sink, webhook_id: str, failing: Failing, at: datetime
+    ) -> Answer:
+        failure = Failure(webhook_id, failing.by, failing.reason, at)
+        return await self._answer(
+            run, sink, webhook_id, lambda target, wes_run_id: target.fail(wes_run_id, failure)
+        )
+
+    async def _answer(self, run: Run, sink: Sink, webhook_id: str, write: Write) -> Answer:
         began = time.monotonic()
         try:
-            answer = await self._deliver(sink, news_of(items))
+            answer = await self._write(sink, write)
         except Exception:
             # Nobody foresaw it, but it is this run's alone: the drain of the others goes on.
             fields = {"run": run.id, "webhook_id": webhook_id}
@@ -66,7 +82,7 @@ class CwlWesSender:
             answer = Answer(error="the service failed to write it")
         return replace(answer, latency=time.monotonic() - began)
 
-    async def _deliver(self, sink: Sink, news: Sequence[News]) -> Answer:
+    async def _write(self, sink: Sink, write: Write) -> Answer:
         if not isinstance(sink, CwlWesSink):
             raise TypeError(f"a cwl-WES sender was handed a {type(sink).__name__}")
         target = self._targets.get(sink.target)
@@ -74,16 +90,19 @@ class CwlWesSender:
             # Taken out of the settings since the run was registered, maybe by mistake.
             return Answer(error=f"there is no target {sink.target} among the settings any more")
         try:
-            await target.tell(sink.wes_run_id, news)
+            await write(target, sink.wes_run_id)
         except RunLost as loss:
             return Answer(status=_GONE, error=str(loss))
         except (PyMongoError, TimeoutError, Contended) as failure:
             return Answer(error=describe(failure, sink.target))
+        return Answer(status=_WRITTEN)
+
+    async def _tell(self, target: Target, wes_run_id: str, news: Sequence[News]) -> None:
+        await target.tell(wes_run_id, news)
         if ended := [one for one in news if one.state.is_final]:
-            look = asyncio.create_task(self._look_again(target, sink.wes_run_id, ended))
+            look = asyncio.create_task(self._look_again(target, wes_run_id, ended))
             self._looks.add(look)
             look.add_done_callback(self._looks.discard)
-        return Answer(status=_WRITTEN)
 
     async def _look_again(self, target: Target, wes_run_id: str, news: Sequence[News]) -> None:
         await asyncio.sleep(self._look_again_after)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,8 +12,10 @@ from pymongo.collection import Collection
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from callback_service.adapters.cwl_wes_sink.document import FIELDS, standing
 from callback_service.adapters.cwl_wes_sink.news import News
-from callback_service.adapters.cwl_wes_sink.telling import tell
+from callback_service.adapters.cwl_wes_sink.telling import Failure, fail, tell
+from callback_service.domain.stuck import WesRun
 
 # Times the timeout that a telling may wait for a thread, while others wait for the database.
 _PATIENCE = 3
@@ -46,6 +48,19 @@ class Target:
         async with asyncio.timeout(_PATIENCE * self._timeout):
             await loop.run_in_executor(self._executor, self._tell, wes_run_id, news)
 
+    async def fail(self, wes_run_id: str, failure: Failure) -> None:
+        """Raises as `tell` does."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_PATIENCE * self._timeout):
+            await loop.run_in_executor(self._executor, self._fail, wes_run_id, failure)
+
+    def look(self, wes_run_ids: Iterable[str]) -> dict[str, WesRun]:
+        """In the caller's own thread. Raises `PyMongoError`."""
+        with pymongo.timeout(self._timeout):
+            wanted = {"run_id": {"$in": sorted(wes_run_ids)}}
+            found = self._runs().find(wanted, {"run_id": True, **FIELDS})
+            return {document["run_id"]: standing(document) for document in found}
+
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
         if self._client:
@@ -54,6 +69,10 @@ class Target:
     def _tell(self, wes_run_id: str, news: Sequence[News]) -> None:
         with pymongo.timeout(self._timeout):
             tell(self._runs(), wes_run_id, news)
+
+    def _fail(self, wes_run_id: str, failure: Failure) -> None:
+        with pymongo.timeout(self._timeout):
+            fail(self._runs(), wes_run_id, failure)
 
     def _runs(self) -> Collection[dict[str, Any]]:
         database, collection = self._names

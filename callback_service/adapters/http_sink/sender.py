@@ -5,10 +5,11 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 
 import aiohttp
@@ -16,7 +17,7 @@ from multidict import CIMultiDict
 
 from callback_service import __version__
 from callback_service.adapters.http_sink.answers import read_answer
-from callback_service.adapters.http_sink.bodies import body_of
+from callback_service.adapters.http_sink.bodies import Body, failure_for, news_for
 from callback_service.adapters.http_sink.egress import (
     GuardedResolver,
     Lookup,
@@ -26,8 +27,8 @@ from callback_service.adapters.http_sink.failures import describe
 from callback_service.adapters.http_sink.signature import signed
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.domain.delivery import Answer, Item
-from callback_service.domain.run import Run
-from callback_service.domain.sink import HttpSink, Sink
+from callback_service.domain.run import Failing, Run
+from callback_service.domain.sink import Posted, Sink, WesSink
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +87,24 @@ class HttpSender:
     async def send(
         self, run: Run, sink: Sink, webhook_id: str, items: Sequence[Item], at: datetime
     ) -> Answer:
+        return await self._tell(run, sink, webhook_id, partial(news_for, sink, run, items), at)
+
+    async def fail(
+        self,
+        run: Run,
+        sink: Sink,
+        webhook_id: str,
+        failing: Failing,  # noqa: ARG002  WES has no place for who and why
+        at: datetime,
+    ) -> Answer:
+        return await self._tell(run, sink, webhook_id, partial(failure_for, sink), at)
+
+    async def _tell(
+        self, run: Run, sink: Sink, webhook_id: str, body: Callable[[], Body], at: datetime
+    ) -> Answer:
         began = time.monotonic()
         try:
-            answer = await self._deliver(run, sink, webhook_id, items, at)
+            answer = await self._deliver(run, sink, webhook_id, body, at)
         except (aiohttp.ClientError, OSError, ValueError) as failure:
             answer = Answer(error=describe(failure))
         except Exception:
@@ -99,17 +115,17 @@ class HttpSender:
         return replace(answer, latency=time.monotonic() - began)
 
     async def _deliver(
-        self, run: Run, sink: Sink, webhook_id: str, items: Sequence[Item], at: datetime
+        self, run: Run, sink: Sink, webhook_id: str, body: Callable[[], Body], at: datetime
     ) -> Answer:
-        if not isinstance(sink, HttpSink):
+        if not isinstance(sink, Posted):
             raise TypeError(f"an HTTP sender was handed a {type(sink).__name__}")
-        content_type, text = body_of(sink.format, run, items)
+        content_type, text = body()
         headers = CIMultiDict(sink.headers)
         headers.update(signed(webhook_id, at, text, run.secrets))
         headers["Content-Type"] = content_type
         deadline = asyncio.get_running_loop().time() + self._total_timeout
         async with asyncio.timeout_at(deadline):
-            response = await self._post(sink.url, headers, text.encode())
+            response = await self._post(_address(sink), headers, text.encode())
         try:
             return await read_answer(response, at, deadline)
         finally:
@@ -139,6 +155,10 @@ class HttpSender:
                 # first fresh one decides.
                 if not attempt.reused:
                     raise
+
+
+def _address(sink: Posted) -> str:
+    return sink.status_url if isinstance(sink, WesSink) else sink.url
 
 
 @dataclass(slots=True)

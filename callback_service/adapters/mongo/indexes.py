@@ -35,6 +35,9 @@ INDEXES: Final = {
         IndexModel([("next_attempt_at", UP)]),
         IndexModel([("lease.until", UP)]),
         IndexModel([("rewind.asked", UP)]),
+        IndexModel([("failing.asked", UP)]),
+        # Runs that a WES may have lost the engine of.
+        IndexModel([("sink.type", UP), ("_id", UP)]),
     ),
     "deliveries": (
         IndexModel([("run_id", UP), ("at", DOWN), ("_id", DOWN)]),

@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from callback_service.adapters.mongo.connection import Connection
 from callback_service.adapters.mongo.documents import Document
 from callback_service.adapters.mongo.documents.run import (
+    from_failing,
     from_fields,
     from_lease,
     from_rewind,
@@ -17,10 +18,12 @@ from callback_service.adapters.mongo.documents.run import (
     from_spans,
     to_run,
 )
+from callback_service.adapters.mongo.documents.sink import TYPES
 from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Span
 from callback_service.domain.errors import Conflict, CursorExpired
-from callback_service.domain.run import LONGEST_LEASE, Lease, Rewind, Run, RunStatus
+from callback_service.domain.run import LONGEST_LEASE, Failing, Lease, Rewind, Run, RunStatus
+from callback_service.domain.sink import Sink
 from callback_service.relay.ports import Ending, RunFilter
 
 _NEWEST_FIRST = [("created_at", -1), ("_id", -1)]
@@ -92,6 +95,7 @@ class MongoRuns:
             {"next_attempt_at": {"$lte": now}},
             {"lease.until": {"$lte": now}},
             {"rewind.asked": True},
+            {"failing.asked": True},
         )
         return {run_id for one in says_so for run_id in self._ids({"$and": [one, _is_due(now)]})}
 
@@ -156,6 +160,26 @@ class MongoRuns:
             {**_under(run_id, generation), "rewind": from_rewind(rewind)},
             {"rewind": None},
         )
+
+    def failed(self, run_id: str, generation: int, failing: Failing) -> None:
+        self._set(
+            self._light,
+            {**_under(run_id, generation), "failing": from_failing(failing)},
+            {"failing": None},
+        )
+
+    def going_on(
+        self, sinks: Collection[type[Sink]], before: datetime, after: str, limit: int
+    ) -> Sequence[Run]:
+        wanted = {
+            "_id": {"$gt": after},
+            "sink.type": {"$in": sorted(TYPES[sink] for sink in sinks)},
+            "status": {"$in": [str(RunStatus.ACTIVE), str(RunStatus.PAUSED)]},
+            "created_at": {"$lte": before},
+        }
+        with self._connection.guarded():
+            found = self._runs.find(wanted, _OUTLINE).sort("_id", 1).limit(limit)
+            return [to_run({**one, "batch": [], "rewind": None}) for one in found]
 
     def ended(self, now: datetime, limit: int) -> Sequence[str]:
         over = [{"status": str(RunStatus.ENDING)}, {"expires_at": {"$lte": now}}]

@@ -151,6 +151,13 @@ class MongoTasks:
             counts = {State(group["_id"]): group["number"] for group in groups}
             return counts, self._tasks.count_documents({"owed": run_id})
 
+    def last_change(self, run_id: str) -> datetime | None:
+        newest_first = [("updated_at", -1), ("_id", -1)]
+        with self._connection.guarded():
+            found = self._tasks.find({"runs": run_id}, {"updated_at": True})
+            last: Document | None = next(found.sort(newest_first).limit(1), None)
+            return last["updated_at"] if last else None
+
     def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
         # Two questions, each along an index; as one with alternatives it is a scan. So is
         # one that asks for `seq`: who never had an update is passed over here.

@@ -9,19 +9,24 @@ from callback_service.domain.polling import CallsBack
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.run import Rewind
 from callback_service.domain.server import Access
-from callback_service.domain.sink import CwlWesSink, Format, HttpSink, NoSink, Sink
+from callback_service.domain.sink import CwlWesSink, Format, HttpSink, NoSink, Sink, WesSink
 from callback_service.entrypoints.api.reasons import A_TIME
 from callback_service.relay.register import NamedTask, Registration
 
-# The fields of a sink besides `type`, and the one type that has each.
-_TYPE_OF_FIELD = {
-    "url": "http",
-    "format": "http",
-    "headers": "http",
-    "target": "cwl-wes",
-    "wes_run_id": "cwl-wes",
+# The fields of a sink besides `type`, and the types that have each.
+_TYPES_OF_FIELD = {
+    "url": ("http", "wes"),
+    "format": ("http",),
+    "headers": ("http", "wes"),
+    "target": ("cwl-wes",),
+    "wes_run_id": ("wes", "cwl-wes"),
 }
-_NEEDED = {"http": ("url",), "cwl-wes": ("target", "wes_run_id"), "none": ()}
+_NEEDED = {
+    "http": ("url",),
+    "wes": ("url", "wes_run_id"),
+    "cwl-wes": ("target", "wes_run_id"),
+    "none": (),
+}
 
 
 def read_registration(body: Mapping[str, Any]) -> Registration:
@@ -91,9 +96,9 @@ def _read_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _read_sink(sink: Mapping[str, Any]) -> Sink:
     wanted = sink["type"]
-    for name, one in _TYPE_OF_FIELD.items():
-        if name in sink and one != wanted:
-            raise InvalidInput(f"sink.{name}", f"belongs to a sink of type {one}")
+    for name, types in _TYPES_OF_FIELD.items():
+        if name in sink and wanted not in types:
+            raise InvalidInput(f"sink.{name}", f"belongs to a sink of type {' or '.join(types)}")
     for name in _NEEDED[wanted]:
         if name not in sink:
             raise InvalidInput(f"sink.{name}", "is missing")
@@ -101,7 +106,10 @@ def _read_sink(sink: Mapping[str, Any]) -> Sink:
         return NoSink()
     if wanted == "cwl-wes":
         return CwlWesSink(sink["target"], sink["wes_run_id"])
-    return HttpSink(sink["url"], Format(sink.get("format", "batch")), dict(sink.get("headers", {})))
+    headers = dict(sink.get("headers", {}))
+    if wanted == "wes":
+        return WesSink(sink["url"], sink["wes_run_id"], headers)
+    return HttpSink(sink["url"], Format(sink.get("format", "batch")), headers)
 
 
 def _read_time(field: str, text: str) -> datetime:

@@ -10,6 +10,7 @@ from callback_service.relay.ready import Readiness
 from callback_service.relay.receive import Receiver
 from callback_service.relay.register import Registrar
 from callback_service.relay.servers import ServerRegistry
+from callback_service.relay.stuck import StuckRuns
 from callback_service.relay.updates import Reader
 
 
@@ -22,6 +23,7 @@ class Services(Protocol):
     servers: ServerRegistry
     gateway: Gateway
     readiness: Readiness
+    stuck: StuckRuns
     runs: Runs
     tasks: Tasks
     delivery_log: DeliveryLog

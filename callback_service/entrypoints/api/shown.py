@@ -6,12 +6,13 @@ from typing import Any
 
 from callback_service.domain.delivery import Attempt
 from callback_service.domain.polling import CallsBack, Polling
-from callback_service.domain.run import Run
+from callback_service.domain.run import Failing, Run
 from callback_service.domain.server import Server
-from callback_service.domain.sink import CwlWesSink, HttpSink, Sink
+from callback_service.domain.sink import CwlWesSink, NoSink, Sink, WesSink
 from callback_service.domain.states import State
 from callback_service.domain.task import Task, TaskKey, Update
 from callback_service.domain.wording import rfc3339
+from callback_service.relay.stuck import StuckRun
 
 
 def shown_run(run: Run) -> dict[str, Any]:
@@ -31,6 +32,25 @@ def shown_run(run: Run) -> dict[str, Any]:
             next_attempt_at=_time(run.next_attempt_at),
             last_delivery_at=_time(run.last_delivery_at),
             last_error=run.last_error,
+            failing=_shown_failing(run.failing),
+        ),
+    }
+
+
+def shown_stuck(stuck: StuckRun) -> dict[str, Any]:
+    run = stuck.run
+    return {
+        "id": run.id,
+        "name": run.name,
+        "owner": run.owner,
+        "sink": _shown_sink(run.sink),
+        "tasks": stuck.rest.states,
+        "quiet_for": int(stuck.quiet_for.total_seconds()),
+        "sure": stuck.is_sure,
+        "why": stuck.why,
+        **_present(
+            last_change_at=_time(stuck.rest.last_change),
+            wes_state=stuck.wes_run and stuck.wes_run.state,
         ),
     }
 
@@ -114,17 +134,22 @@ def _shown_update(update: Update) -> dict[str, Any]:
     }
 
 
+def _shown_failing(failing: Failing | None) -> dict[str, Any] | None:
+    if failing is None:
+        return None
+    return {"by": failing.by, "at": rfc3339(failing.at), "reason": failing.reason}
+
+
 def _shown_sink(sink: Sink) -> dict[str, Any]:
     if isinstance(sink, CwlWesSink):
         return {"type": "cwl-wes", "target": sink.target, "wes_run_id": sink.wes_run_id}
-    if not isinstance(sink, HttpSink):
+    if isinstance(sink, NoSink):
         return {"type": "none"}
-    return {
-        "type": "http",
-        "url": sink.url,
-        "format": sink.format,
-        "header_names": sorted(sink.headers),
-    }
+    # Their values may be secrets.
+    posted = {"url": sink.url, "header_names": sorted(sink.headers)}
+    if isinstance(sink, WesSink):
+        return {"type": "wes", **posted, "wes_run_id": sink.wes_run_id}
+    return {"type": "http", **posted, "format": sink.format}
 
 
 def _number(delay: float) -> float:

@@ -61,9 +61,11 @@ def add_service_commands(app: typer.Typer) -> None:
 def add_client_commands(app: typer.Typer) -> None:
     from callback_service.entrypoints.cli.demo import demo
     from callback_service.entrypoints.cli.listen import listen
-    from callback_service.entrypoints.cli.runs import app as runs
     from callback_service.entrypoints.cli.send import send
     from callback_service.entrypoints.cli.servers import app as servers
+
+    # All of `runs`, and more of it.
+    from callback_service.entrypoints.cli.stuck import app as runs
     from callback_service.entrypoints.cli.tes_sim import tes_sim
 
     app.add_typer(runs, name="runs", rich_help_panel=_CLIENT)

@@ -40,18 +40,25 @@ def _standing(run: Json) -> dict[str, str]:
         "owed": f"updates of {output.tasks(owed)}" if owed else "",
         "failures": f"{run['failures']} in a row" if run["failures"] else "",
         "next try": output.ago(run.get("next_attempt_at")),
+        "given up": _given_up(run.get("failing")),
         "problem": run.get("last_error", ""),
         "lost to it": f"{dead} updates that it did not take" if dead else "",
     }
 
 
+def _given_up(failing: Json | None) -> str:
+    return f"{output.ago(failing['at'])} by {failing['by']}: {failing['reason']}" if failing else ""
+
+
 def _sink_line(sink: Json) -> str:
     if sink["type"] == "cwl-wes":
         return f"cwl-WES run {sink['wes_run_id']} in {sink['target']}"
-    if sink["type"] != "http":
+    if sink["type"] not in {"http", "wes"}:
         return "none: fetch the updates, or watch the run"
     names = sink.get("header_names")
     with_headers = f", with {', '.join(names)}" if names else ""
+    if sink["type"] == "wes":
+        return f"WES run {sink['wes_run_id']} at {sink['url']}{with_headers}"
     return f"{sink['url']} ({sink['format']}{with_headers})"
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Span
 from callback_service.domain.errors import Conflict, CursorExpired
-from callback_service.domain.run import Lease, Rewind, Run, RunStatus
+from callback_service.domain.run import Failing, Lease, Rewind, Run, RunStatus
+from callback_service.domain.sink import Sink
 from callback_service.relay.ports import Ending, RunFilter
 from tests.fakes.store.fake_store import FakeStore, latest
 
@@ -65,7 +66,8 @@ class FakeRuns(FakeStore):
             return {
                 run.id
                 for run in self._runs.values()
-                if run.is_due(now) and (run.next_attempt_at or run.lease.until or run.rewind)
+                if run.is_due(now)
+                and (run.next_attempt_at or run.lease.until or run.rewind or run.failing)
             }
 
     def missing(self, run_ids: Collection[str]) -> set[str]:
@@ -127,6 +129,26 @@ class FakeRuns(FakeStore):
             stored = self._under(run_id, generation)
             if stored and stored.rewind == rewind:
                 self._runs[run_id] = replace(stored, rewind=None)
+
+    def failed(self, run_id: str, generation: int, failing: Failing) -> None:
+        with self._open():
+            stored = self._under(run_id, generation)
+            if stored and stored.failing == failing:
+                self._runs[run_id] = replace(stored, failing=None)
+
+    def going_on(
+        self, sinks: Collection[type[Sink]], before: datetime, after: str, limit: int
+    ) -> Sequence[Run]:
+        with self._open():
+            wanted = [
+                replace(run, batch=(), rewind=None)
+                for run_id, run in sorted(self._runs.items())
+                if run_id > after
+                and isinstance(run.sink, tuple(sinks))
+                and run.status in {RunStatus.ACTIVE, RunStatus.PAUSED}
+                and run.created_at <= before
+            ]
+            return wanted[:limit]
 
     def ended(self, now: datetime, limit: int) -> Sequence[str]:
         with self._open():

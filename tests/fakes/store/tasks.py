@@ -103,6 +103,9 @@ class FakeTasks(FakeStore):
         owing = sum(run_id in task.owed for task in tasks)
         return dict(Counter(task.state for task in tasks)), owing
 
+    def last_change(self, run_id: str) -> datetime | None:
+        return latest(*(task.updated_at for task in self._of(run_id)))
+
     def changed_for(self, run_id: str, since: datetime, after: str, limit: int) -> list[Task]:
         changed = [
             task for task in self._of(run_id) if task.seq and _by_change(task) > (since, after)

@@ -9,7 +9,7 @@ from callback_service.adapters.mongo.documents.task import from_key, to_key
 from callback_service.domain.capability import Capability
 from callback_service.domain.delivery import Span
 from callback_service.domain.retry import RetryPolicy
-from callback_service.domain.run import Lease, Rewind, Run, RunStatus
+from callback_service.domain.run import Failing, Lease, Rewind, Run, RunStatus
 
 
 def from_span(span: Span) -> Document:
@@ -46,6 +46,17 @@ def to_rewind(document: Mapping[str, Any] | None) -> Rewind | None:
         return None
     task_ids = document["task_ids"]
     return Rewind(document["since"], None if task_ids is None else tuple(task_ids))
+
+
+def from_failing(failing: Failing | None) -> Document | None:
+    if failing is None:
+        return None
+    # `asked` is what an index can find.
+    return {"asked": True, "by": failing.by, "at": failing.at, "reason": failing.reason}
+
+
+def to_failing(document: Mapping[str, Any] | None) -> Failing | None:
+    return Failing(document["by"], document["at"], document["reason"]) if document else None
 
 
 def from_tags(tags: Mapping[str, str]) -> list[Document]:
@@ -91,6 +102,7 @@ _KEPT: Final[Mapping[str, Callable[[Any], Any]]] = {
     "lease": from_lease,
     "batch": from_spans,
     "rewind": from_rewind,
+    "failing": from_failing,
     "last_delivery_at": _same,
     "last_error": _same,
 }
@@ -124,6 +136,8 @@ def to_run(document: Mapping[str, Any]) -> Run:
         lease=to_lease(document["lease"]),
         batch=tuple(to_span(span) for span in document["batch"]),
         rewind=to_rewind(document["rewind"]),
+        # Runs that were kept by an earlier version have none.
+        failing=to_failing(document.get("failing")),
         last_delivery_at=document["last_delivery_at"],
         last_error=document["last_error"],
     )
