@@ -8,9 +8,14 @@ from tests.docs.shell import agrees
 # Each with what runs beside its readers.
 DOCUMENTS = {
     "README.md": "shell_with_a_tes_server",
+    "docs/integrations/cromwell.md": "shell_with_a_tes_server",
     "docs/integrations/cwl-wes.md": "shell_with_cwl_wes",
+    "docs/integrations/funnel.md": "shell",
+    "docs/integrations/nextflow.md": "shell_with_a_tes_server",
+    "docs/integrations/protes.md": "shell",
     "docs/integrations/py-tes.md": "shell_with_py_tes",
     "docs/integrations/tes-servers.md": "shell",
+    "docs/integrations/tesk.md": "shell",
     "docs/integrators.md": "shell",
     "docs/operators.md": "shell",
     "docs/troubleshooting.md": "shell",

@@ -13,9 +13,7 @@ def task__track_task_progress(worker_id, remote_host, remote_task_id, user, pass
     with CallbackClient() as client:
         task = (name_of(client, remote_host), remote_task_id)
         run = client.register(worker_id, tasks=[task], expires_in=30 * 86400)
-        for update in client.updates(run.id):  # waits, also for a service that is away
+        for update in client.watch(run):  # waits, also for a service that is away
             write_state(which, update.state)
-            if update.final:
-                break
         client.delete(run.id)
     write_logs(which, remote_host, remote_task_id, user, password)
