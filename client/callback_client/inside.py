@@ -23,7 +23,7 @@ VARIABLE = "CALLBACK_EXEC"
 PACKAGE = Path(__file__).resolve().parent
 # What some programs need besides: a module of theirs, and the file in `mends` whose `mend(module)`
 # is called when they have imported it.
-MENDS = {"snakemake_executor_plugin_tes": "snakemake"}
+MENDS = {"snakemake_executor_plugin_tes": "snakemake", "toil_batch_system_tes": "toil"}
 # How long the end of a program may be put off for its tasks.
 LONGEST_END = 20.0
 
