@@ -12,48 +12,13 @@ import requests
 from callback_service.embedded.ports import pick_free
 from tests.e2e.conditions import until
 from tests.e2e.load import Load
-from tests.e2e.processes import COMMAND, Process, clean_environ
+from tests.e2e.processes import COMMAND, clean_environ
 from tests.e2e.receivers import assert_honest
-from tests.e2e.system import TESK_MEANS, TESK_SENDS, Client, new_task
+from tests.e2e.system import TESK_MEANS, TESK_SENDS, new_task
 from tests.e2e.test_demo import assert_nothing_lost, demo
-from tests.embedded.conftest import all_pids, environ_of
+from tests.e2e.up import Up
 
 PARTS = ("secantusd", "callback_service.serve", "callback_service.worker")
-# It is to be ready in under 5 s, which a busy machine may not do.
-READY_WITHIN = 30
-
-
-class Up(Process):
-    """An `up`, and what can be seen of it from outside."""
-
-    def __init__(self, folder):
-        self.data = folder / "data"
-        self.port = pick_free()
-        self._mark = f"E2E_UP={folder}"
-        line = (*COMMAND, "up", "--port", str(self.port), "--data", str(self.data))
-        name, value = self._mark.split("=")
-        super().__init__("up", line, folder / "up.log", {name: value})
-
-    def start_and_wait(self):
-        self.log.unlink(missing_ok=True)
-        self.start()
-        until(lambda: "Ctrl-C stops it" in self.text() or not self.is_alive, READY_WITHIN)
-        assert self.is_alive, self.text()
-        url = f"http://127.0.0.1:{self.port}"
-        self.client = Client(url, (self.data / "api-token").read_text().strip())
-        assert requests.get(f"{url}/readyz", timeout=10).status_code == 200
-        return self
-
-    def interrupt(self):
-        self._process.send_signal(signal.SIGINT)
-        return self._process.wait(30)
-
-    def left(self):
-        """What still runs of everything that it started, however indirectly."""
-        return [pid for pid in all_pids() if self._mark.encode() in environ_of(pid)]
-
-    def texts(self):
-        return {path.name: path.read_text() for path in (self.data / "logs").iterdir()}
 
 
 @pytest.fixture(scope="module")

@@ -49,12 +49,8 @@ class Progress(NamedTuple):
 
     sent: int
     acknowledged: int
-    tasks_open: int
+    is_over: bool
     lag: float
-
-    @property
-    def is_over(self) -> bool:
-        return not self.tasks_open
 
 
 @dataclass
@@ -63,11 +59,11 @@ class Fleet:
     attempts: list[Attempt] = field(default_factory=list)
     _sent: int = 0
     _acknowledged: int = 0
-    _open: int = 0
     _lag: float = 0.0
+    _is_over: bool = False
+    _is_ending: bool = False
 
     def __post_init__(self) -> None:
-        self._open = self.load.tasks
         self._poster = Poster(self.load.patience)
 
     async def serve(self, pipe: Connection) -> None:
@@ -76,10 +72,14 @@ class Fleet:
         sending.cancel()
 
     def progress(self) -> Progress:
-        return Progress(self._sent, self._acknowledged, self._open, self._lag)
+        return Progress(self._sent, self._acknowledged, self._is_over, self._lag)
 
     def history(self) -> list[Attempt]:
         return self.attempts
+
+    def finish(self) -> None:
+        """Begin no more tasks; those that have begun go on to their ends."""
+        self._is_ending = True
 
     async def send(self) -> None:
         began, load = time.monotonic(), self.load
@@ -87,8 +87,11 @@ class Fleet:
             for number in range(load.tasks):
                 due = began + number * load.seconds / load.tasks
                 await asyncio.sleep(due - time.monotonic())
+                if self._is_ending:
+                    break
                 self._lag = max(self._lag, time.monotonic() - due)
                 group.create_task(self._play(number))
+        self._is_over = True
 
     async def _play(self, number: int) -> None:
         """One task, from its first state to its last."""
@@ -103,7 +106,6 @@ class Fleet:
                 await asyncio.sleep(chance.uniform(*self.load.pauses))
             if state != self.load.states[-1]:
                 await asyncio.sleep(chance.uniform(0, 2 * self.load.gap))
-        self._open -= 1
 
     async def _call_back(self, run: str, task: str, state: str, tries: int) -> bool:
         urls = self.load.urls[run]
@@ -129,6 +131,9 @@ class Sending:
     def history(self) -> list[Attempt]:
         history: list[Attempt] = self._work.ask("history")
         return history
+
+    def finish(self) -> None:
+        self._work.ask("finish")
 
 
 @contextmanager

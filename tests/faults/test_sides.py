@@ -68,6 +68,18 @@ def test_a_fleet_sends_each_callback_until_it_is_acknowledged_and_writes_down_al
     assert {path[:3] for path, *_ in listener.heard} == {"/a/", "/b/"}
 
 
+def test_a_fleet_that_is_to_finish_ends_what_it_began(listener):
+    url = f"http://127.0.0.1:{listener.server_port}/"
+    load = Load({"run": [url]}, rate=60, seconds=60, gap=0.05, pauses=(0.0, 0.02))
+    with sending(load) as fleet:
+        until(lambda: fleet.progress().sent > 10)
+        fleet.finish()
+        until(lambda: fleet.progress().is_over)
+        attempts = fleet.history()
+    ends = [one for one in attempts if one.state == STATES[-1] and one.is_acknowledged]
+    assert len({one.task for one in attempts}) == len(ends) < load.tasks
+
+
 def test_who_has_no_answer_in_time_sends_again(listener):
     with sending(Load({"run": ["http://127.0.0.1:1/"]}, 6, 1, pauses=(0.0, 0.01))) as fleet:
         until(lambda: fleet.progress().sent > 5)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.e2e.processes import COMMAND
-from tests.e2e.system import Run, System, running_system
+from tests.e2e.system import Client, Run, System, running_system
 from tests.faults.fleet import Load, Progress, Sending, sending
 from tests.faults.ledger import Ledger, open_ledger
 from tests.faults.receivers import Receiving, receiving
@@ -19,6 +19,8 @@ from tests.faults.scenario import Stage
 # Seconds without any progress after which nothing more is expected.
 PATIENCE = 20.0
 DATABASE = "callback-service"
+# Nobody waits here for the five minutes that it is by default until the third attempt.
+SCHEDULE = (0, *[1] * 19)
 
 
 @dataclass
@@ -86,18 +88,22 @@ class Settled:
 @contextmanager
 def running_world(stage: Stage, *, runs: int = 10, **shape: Any) -> Iterator[World]:
     """Two APIs and two workers, unless `shape` says otherwise (see `running_system`)."""
-    shape = {"apis": 2, "workers": 2, "command": _command(stage), **shape}
+    shape = {"apis": 2, "workers": 2, "command": command_of(stage), **shape}
     with ExitStack() as stack:
         receivers = stack.enter_context(receiving(stage.seed))
         system = stack.enter_context(running_system(stage.folder, stage.new_broker, **shape))
-        known = {}
-        for name in (f"run-{number:02d}" for number in range(1, runs + 1)):
-            known[name] = system.client.register(f"{receivers.url}{name}")
-            receivers.trust(name, known[name].secret)
-        yield World(stage, system, receivers, known)
+        yield World(stage, system, receivers, register(system.client, receivers, runs))
 
 
-def _command(stage: Stage) -> tuple[str, ...]:
+def register(client: Client, receivers: Receiving, number: int) -> dict[str, Run]:
+    known = {}
+    for name in (f"run-{one:02d}" for one in range(1, number + 1)):
+        known[name] = client.register(f"{receivers.url}{name}", retry_schedule=SCHEDULE)
+        receivers.trust(name, known[name].secret)
+    return known
+
+
+def command_of(stage: Stage) -> tuple[str, ...]:
     if stage.broken is None:
         return COMMAND
     return (sys.executable, "-m", "tests.faults.broken", stage.broken)

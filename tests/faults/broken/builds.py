@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 
 def acknowledges_first() -> None:
-    """A callback is answered 204 while its write is still on its way."""
+    """A callback is answered 204 a moment before it is written."""
     from callback_service.relay.receive import Callback, Receiver
     from callback_service.wiring import intake
 
     class AcknowledgesFirst(Receiver):
         def receive(self, callback: Callback) -> None:
-            threading.Thread(target=super().receive, args=[callback]).start()
+            threading.Timer(0.05, super().receive, args=[callback]).start()
 
     intake.Receiver = AcknowledgesFirst
 
