@@ -234,6 +234,16 @@ class CallbackClient:
 
     # ---- updates ----
 
+    def updates_after(self, run_id: str, after: Optional[str], wait: float) -> Page:
+        """The next updates of a run after a cursor, waiting up to `wait` seconds for the first."""
+        return self._connection.ask(
+            _page,
+            "GET",
+            _run(run_id) + "/updates",
+            query=[("after", after), ("wait", wait or None), ("page_size", UPDATES_AT_ONCE)],
+            wait=wait,
+        )
+
     def updates(
         self,
         run_id: str,
@@ -256,7 +266,7 @@ class CallbackClient:
         """
         patience = wait if follow else 0
         return Updates(
-            lambda after: self._updates_after(run_id, after, patience),
+            lambda after: self.updates_after(run_id, after, patience),
             cursor=cursor,
             follow=follow,
             stop=stop,
@@ -282,21 +292,12 @@ class CallbackClient:
         """
         run_id = run if isinstance(run, str) else run.id
         watching = Watching(
-            lambda after, patience: self._updates_after(run_id, after, patience),
+            lambda after, patience: self.updates_after(run_id, after, patience),
             lambda: self.run(run_id),
             wait=wait,
             until_final=until_final,
         )
         return Updates(watching, cursor=cursor, stop=stop)
-
-    def _updates_after(self, run_id: str, after: Optional[str], wait: float) -> Page:
-        return self._connection.ask(
-            _page,
-            "GET",
-            _run(run_id) + "/updates",
-            query=[("after", after), ("wait", wait or None), ("page_size", UPDATES_AT_ONCE)],
-            wait=wait,
-        )
 
     # ---- servers ----
 

@@ -6,18 +6,20 @@ import logging
 import threading
 from contextlib import suppress
 from datetime import datetime
-from typing import Callable, Dict, Iterable, Iterator, Optional, Set, Tuple, TypeVar
+from typing import Callable, Dict, Iterable, Iterator, Optional, Sequence, Set, Tuple, TypeVar
 from urllib.parse import urlsplit
 
 from callback_client.client import CallbackClient
 from callback_client.errors import CallbackServiceError
+from callback_client.news import News
 from callback_client.rests import Rests
 from callback_client.updates import LONGEST_RETRY_AFTER, Clock
-from callback_client.values import FINAL_STATES, Server
+from callback_client.values import FINAL_STATES, Server, Update
 
 log = logging.getLogger("callback_client")
 
 UNKNOWN = "UNKNOWN"
+_LONGEST_WAIT = 30.0
 # How long the service may take to see a task for the first time.
 UNSEEN = 5.0
 # A server is registered by a person: that takes longer than a service to come back.
@@ -72,6 +74,8 @@ class Following:
         self._owed: Set[Key] = set()
         self._followed: Set[Key] = set()
         self._told: Dict[Key, str] = {}
+        self._cursors: Dict[str, str] = {}
+        self.news = News(lambda: self._attempt(self._updates) if self._run_id else None)
 
     def follow(self, url: str, task_id: str) -> None:
         """There is this task at that TES server. If the service is away, it is told later."""
@@ -171,6 +175,27 @@ class Following:
             return None
         is_news = task.state not in (known, UNKNOWN)
         return task.state if is_news or (known == task.state and self._is_seen(url)) else None
+
+    def _updates(self) -> Sequence[Update]:
+        run_id = self._run()
+        # The first answer says at once that the service tells, and where to go on.
+        is_first = self._rests.is_away or run_id not in self._cursors
+        wait = 0 if is_first else _LONGEST_WAIT
+        try:
+            page = self._client.updates_after(run_id, self._cursors.get(run_id), wait)
+        except CallbackServiceError as error:
+            if error.status == 410 and run_id in self._cursors:
+                # From the start: what has ended is no news to anybody twice.
+                del self._cursors[run_id]
+                return ()
+            if error.status == 404:
+                # Its tasks go into another one, when somebody asks for the next of them.
+                self._run_id = None
+                self._owed.update(self._followed)
+                self._followed.clear()
+            raise
+        self._cursors[run_id] = page.cursor
+        return page.updates
 
     def _is_seen(self, url: str) -> bool:
         """Whether the service has looked at the TES server lately, as far as can be told."""

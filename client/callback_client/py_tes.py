@@ -26,6 +26,7 @@ from tes.utils import TimeoutError as TookTooLong
 from callback_client.client import CallbackClient
 from callback_client.cwl_wes import WesRun
 from callback_client.following import Following
+from callback_client.news import News
 from callback_client.unfinished import Unfinished
 from callback_client.values import FINAL_STATES
 
@@ -149,6 +150,11 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
                 return task
             if ends_at is not None and time.monotonic() >= ends_at:
                 raise TookTooLong(f"last_response: {task.as_dict()}")
+
+    @property
+    def news(self) -> Optional[News]:
+        """Which tasks have ended, of all that are followed in this client's run."""
+        return self._following.news if self._following else None
 
     @property
     def _patience(self) -> float:
