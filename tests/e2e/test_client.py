@@ -1,7 +1,5 @@
 """The Python client against the real service."""
 
-import threading
-
 import pytest
 from callback_client import CallbackClient, verify
 
@@ -31,31 +29,6 @@ def test_it_registers_and_verifies_what_arrives(client, receiver):
         said = verify(delivery.headers, delivery.text, run.secret)
         assert said["run"] == {"id": run.id, "name": "e2e"}
     until(lambda: client.run(run.id).owed == 0)
-
-
-def test_its_updates_survive_that_everything_is_started_again(system, client):
-    task, run = new_task(), client.register()
-    heard = []
-
-    def listen():
-        updates = client.updates(run.id, wait=5)
-        for update in updates:
-            heard.append(update.state)
-            if update.final:
-                return
-
-    listening = threading.Thread(target=listen, daemon=True)
-    listening.start()
-    for state in TESK_SENDS[:3]:
-        assert call_back(run.callback_url, task, state).status_code == 204
-    until(lambda: heard == TESK_MEANS[:2])
-    for process in system.processes:
-        process.end()
-    system.revive()
-    for state in TESK_SENDS[3:]:
-        until(lambda state=state: call_back(run.callback_url, task, state).status_code == 204)
-    listening.join(30)
-    assert heard == TESK_MEANS
 
 
 def test_where_one_ended_another_goes_on(client):

@@ -1,6 +1,5 @@
 """`runs watch`: how a run's tasks move, until all have ended."""
 
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -31,13 +30,10 @@ _BREATH = 0.1
 # Counting a large run costs the service more than reading what is new.
 _LOOK_EVERY = 1.0
 _FIRST_RETRY, _LAST_RETRY = 0.5, 5.0
-_TERMINATED = 128 + signal.SIGTERM
 
 
 def watch(service: ServiceClient, run_id: str, *, as_json: bool, stay: bool) -> None:
     """Until all tasks have ended, or with `stay` until the run has; the exit code says how."""
-    # Whoever ends it so gets his terminal back, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     # What is unknown or unreachable now is said; what is away later is waited for.
     run = service.get(path_of("runs", run_id))
     progress = Progress()

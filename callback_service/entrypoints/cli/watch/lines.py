@@ -58,7 +58,7 @@ class Lines:
 def _sentence(progress: Progress, total: int) -> str:
     """By what was told, so that it is true of the lines above it."""
     if progress.open or not progress.heard >= total > 0:
-        return f"{progress.ended} of {output.tasks(max(total, progress.heard))} have ended."
+        return f"{progress.ended} of {max(total, progress.heard)} tasks have ended."
     failed = len(progress.failures())
     otherwise = f", {failed} of them not well" if failed else ""
     return f"All have ended: {output.tasks(progress.heard)}{otherwise}."

@@ -1,5 +1,7 @@
 """`runs watch` on a terminal: a picture that changes, and stays as it was in the end."""
 
+import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 _FRAMES_PER_SECOND = 4
 # What is left behind scrolls, and may be longer than the window.
 _LAST_HEIGHT = 40
+_TERMINATED = 128 + signal.SIGTERM
 
 
 @contextmanager
@@ -23,6 +26,8 @@ def picture(console: "Console", progress: Progress) -> Iterator["Picture"]:
     from rich.live import Live
 
     screen = Picture(console, progress)
+    # Whoever ends it so gets his terminal back, too.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     try:
         # On the terminal's second screen, for there a resize leaves no pieces behind.
         with Live(
@@ -33,6 +38,7 @@ def picture(console: "Console", progress: Progress) -> Iterator["Picture"]:
         ):
             yield screen
     finally:
+        signal.signal(signal.SIGTERM, before)
         console.print(screen.draw(max(_LAST_HEIGHT, console.height)))
 
 
