@@ -81,8 +81,11 @@ class CwlWes:
         if task_id in ids:
             self._update({"$set": {f"api.task_logs.{ids.index(task_id)}.state": state}})
 
-    def complete(self, *logs: Document) -> None:
+    def set_logs(self, *logs: Document) -> None:
         self._update({"$set": {"api.task_logs": list(logs)}})
+
+    def complete(self, *logs: Document) -> None:
+        self.set_logs(*logs)
         self.be("COMPLETE")
 
     def begin_to_complete(self) -> None:

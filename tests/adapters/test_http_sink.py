@@ -13,8 +13,11 @@ from callback_service.adapters.http_sink.answers import BODY_LIMIT, retry_after
 from callback_service.domain.capability import Capability, new_secret
 from callback_service.domain.delivery import Verdict
 from callback_service.domain.retry import MAX_RETRY_AFTER
-from callback_service.domain.sink import Format, HttpSink
+from callback_service.domain.run import Failing
+from callback_service.domain.sink import Format, HttpSink, WesSink
 from tests.adapters.receivers import NOW, a_run, an_item, deliver, in_loop, receiver, sender
+
+RUN_STATES = ("RUNNING", "SYSTEM_ERROR")
 
 
 @pytest.mark.parametrize(
@@ -155,3 +158,29 @@ async def test_an_answer_that_is_no_text_is_kept_as_far_as_it_is():
     async with receiver(web.Response(status=500, body=b"no \xff")) as heard, sender() as sending:
         answer = await deliver(sending, heard.url)
     assert answer.body == "no \ufffd"
+
+
+@in_loop
+async def test_a_wes_is_posted_to_below_its_base_signed_and_with_its_headers():
+    secret = new_secret()
+    run, failing = a_run(secrets=(Capability(secret),)), Failing("operator", NOW, "killed")
+    async with receiver() as heard, sender() as sending:
+        base = heard.url.replace("/hook", "/ga4gh/wes/v1")
+        sink = WesSink(base, "A/1", {"Authorization": "Bearer x"})
+        told = await sending.send(run, sink, "msg_1", [an_item()], NOW)
+        failed = await sending.fail(run, sink, "msg_2", failing, NOW)
+    assert told.verdict is failed.verdict is Verdict.TOLD
+    for request, body, state in zip(heard.requests, heard.bodies, RUN_STATES, strict=True):
+        assert request.raw_path == "/ga4gh/wes/v1/runs/A%2F1/status"
+        headers = dict(request.headers)
+        assert headers["Authorization"] == "Bearer x"
+        assert Webhook(secret).verify(body, headers)["state"] == state
+
+
+@in_loop
+async def test_a_webhook_has_no_run_that_could_fail():
+    failing = Failing("operator", NOW, "killed")
+    async with receiver() as heard, sender() as sending:
+        answer = await sending.fail(a_run(), HttpSink(heard.url), "msg_1", failing, NOW)
+    assert answer.error == "the service failed to send it"
+    assert heard.requests == []

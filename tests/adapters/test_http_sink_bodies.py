@@ -1,14 +1,24 @@
+import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
+import yaml
+from openapi_schema_validator import OAS30ReadValidator
 
-from callback_service.adapters.http_sink.bodies import body_of, cloud_event
+from callback_service.adapters.http_sink.bodies import (
+    body_of,
+    cloud_event,
+    failure_for,
+    news_for,
+)
 from callback_service.domain.delivery import Item
 from callback_service.domain.run import Run
-from callback_service.domain.sink import Format
+from callback_service.domain.sink import Format, WesSink
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import TaskKey, Update
 
+CONTRACT = Path(__file__).parents[2] / "api" / "specs" / "callback_service.openapi.yaml"
 AT = datetime(2026, 1, 2, 4, 4, 5, 6_000, tzinfo=timezone(timedelta(hours=1)))
 KEY = TaskKey("local", "tesk", "a/ü")
 ITEM = Item(KEY, Update(2, State.COMPLETE, AT, Source.POLL), State.RUNNING)
@@ -56,3 +66,30 @@ def test_cloud_events_of_different_updates_have_different_identities():
 def test_formats_without_a_list_take_exactly_one_update(sink_format, items):
     with pytest.raises(ValueError, match="values to unpack"):
         body_of(sink_format, RUN, items)
+
+
+WES = WesSink("https://wes.example.org", "A1B2C3")
+
+
+def test_a_wes_is_told_that_its_run_goes_on_and_each_tasks_newest_state():
+    earlier = Item(KEY, Update(1, State.RUNNING, AT, Source.POLL), State.UNKNOWN)
+    other = Item(TaskKey("local", "tesk", "b"), earlier.update, State.UNKNOWN)
+    body = news_for(WES, RUN, [earlier, other, ITEM])
+    assert body.content_type == "application/json"
+    assert json.loads(body.text) == {
+        "run_id": "A1B2C3",
+        "state": "RUNNING",
+        "tasks": [{"id": "a/ü", "state": "COMPLETE"}, {"id": "b", "state": "RUNNING"}],
+    }
+
+
+def test_a_wes_is_told_that_its_run_has_failed():
+    told = json.loads(failure_for(WES).text)
+    assert told == {"run_id": "A1B2C3", "state": "SYSTEM_ERROR", "tasks": []}
+
+
+@pytest.mark.parametrize("body", [news_for(WES, RUN, [ITEM]), failure_for(WES)])
+def test_what_a_wes_is_told_is_what_the_contract_says(body):
+    components = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))["components"]
+    schema = {**components["schemas"]["WesStatus"], "components": components}
+    OAS30ReadValidator(schema).validate(json.loads(body.text))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from callback_service.domain.delivery import Answer, Verdict
 from callback_service.domain.retry import RetryPolicy
-from callback_service.domain.run import LEASE, REWIND_TASKS, Lease, Rewind, Run, RunStatus
+from callback_service.domain.run import LEASE, REWIND_TASKS, Failing, Lease, Rewind, Run, RunStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -140,3 +140,27 @@ def test_many_rewinds_of_a_paused_run_do_not_make_it_ever_larger():
     for number in range(REWIND_TASKS):
         rewind = rewind.together_with(Rewind(NOW, (f"task-{number}",)))
     assert rewind == Rewind(NOW, None)
+
+
+FAILING = Failing("operator", NOW, "killed")
+
+
+def test_a_run_that_was_marked_is_over_and_says_who_and_why():
+    after = RUN.after_failing(FAILING, TOLD, NOW, 0.5)
+    assert (after.status, after.next_attempt_at) == (RunStatus.GONE, None)
+    assert after.last_error == "marked SYSTEM_ERROR by operator: killed"
+
+
+def test_a_mark_that_failed_is_tried_again_as_often_as_anything():
+    run, waits = RUN, 0
+    while (run := run.after_failing(FAILING, RETRIED, NOW, 0.5)).next_attempt_at:
+        waits += 1
+    assert waits == len(RUN.retry.schedule) - 1
+    assert run.last_error == "could not be marked SYSTEM_ERROR: answered 503"
+    assert run.is_active
+
+
+@given(ANSWERS, CHANCE)
+def test_only_a_mark_that_was_told_or_is_wanted_by_nobody_ends_a_run(answer, chance):
+    after = RUN.after_failing(FAILING, answer, NOW, chance)
+    assert (after.status is RunStatus.GONE) == (answer.verdict in {Verdict.TOLD, Verdict.GONE})

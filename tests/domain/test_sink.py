@@ -12,6 +12,8 @@ from callback_service.domain.sink import (
     Format,
     HttpSink,
     NoSink,
+    WesSink,
+    can_fail,
     check_http_sink,
     check_sink,
     is_quiet,
@@ -137,3 +139,42 @@ def test_deliveries_to_one_database_share_a_place_that_no_host_has():
 def test_only_the_formats_that_have_one_update_each_take_no_batches():
     assert takes_batches(CwlWesSink("a", "1"))
     assert [one for one in Format if takes_batches(HttpSink(URL, one))] == [Format.BATCH]
+
+
+@pytest.mark.parametrize("base", ["https://wes.example.org/v1", "https://wes.example.org/v1/"])
+def test_a_status_is_posted_below_the_base_of_the_wes(base):
+    assert WesSink(base, "A1").status_url == "https://wes.example.org/v1/runs/A1/status"
+
+
+def test_a_run_id_of_a_wes_leads_nowhere_else():
+    sink = WesSink("https://wes.example.org", "../a?b=c#d/%2e")
+    assert sink.status_url == "https://wes.example.org/runs/..%2Fa%3Fb%3Dc%23d%2F%252e/status"
+
+
+@pytest.mark.parametrize(
+    ("sink", "at"),
+    [
+        (WesSink("ftp://wes.example.org", "A1"), "sink.url"),
+        (WesSink("http://127.0.0.1/", "A1"), "sink.url"),
+        (WesSink("https://wes.example.org?a=b", "A1"), "sink.url"),
+        (WesSink("https://wes.example.org#a", "A1"), "sink.url"),
+        (WesSink("https://wes.example.org", "A1", {"Host": "x"}), "sink.headers.Host"),
+    ],
+)
+def test_a_sink_at_a_wes_is_checked_as_a_webhook_is(sink, at):
+    with pytest.raises(InvalidInput) as refusal:
+        check_sink(sink, POLICY, ())
+    assert refusal.value.field == at
+
+
+def test_a_wes_is_told_many_updates_at_once_and_shares_its_hosts_place():
+    sink = WesSink("https://wes.example.org/v1", "A1")
+    check_sink(sink, POLICY, ())
+    assert takes_batches(sink)
+    assert not is_quiet(sink)
+    assert place_of(sink) == place_of(HttpSink("https://wes.example.org/hook"))
+
+
+def test_only_behind_a_wes_there_is_a_run_that_can_fail():
+    sinks = [NoSink(), HttpSink(URL), CwlWesSink("a", "1"), WesSink(URL, "1")]
+    assert [can_fail(sink) for sink in sinks] == [False, False, True, True]
