@@ -33,11 +33,13 @@ def run_worker(configured: Configured, concurrency: int | None = None) -> None:
     open_files.allow_many()
     app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
     celery = wiring.celery_of(app, settings)
+    stored = wiring.stores(app, settings)
+    wiring.refuse_newer_data(stored)
     # Whoever listens sets up the logs himself: FOCA has. Else Celery would turn down what
     # deliveries log to the level of its own.
     signals.setup_logging.connect(_leave_logs_alone)
     logging.getLogger("celery").setLevel(logging.WARNING)
-    with DeliveryLoop(wiring.stores(app, settings), settings).running() as telling:
+    with DeliveryLoop(stored, settings).running() as telling:
         celery_tasks.register(celery, telling.dispatcher)
         # Gossip, mingling and heartbeats tell workers of each other: leases do that here.
         celery.worker_main(

@@ -53,6 +53,16 @@ class Unavailable(ServiceError):
     retry_after = 2
 
 
+class NewerData(Unavailable):
+    """What is stored was written by a newer version of this service."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"the database holds documents of schema {found}, and this version knows {known}: "
+            "run a newer version, or name another database"
+        )
+
+
 class ServerFailed(ServiceError):
     """A TES server gave no answer that can be used; `is_late` where it took too long."""
 

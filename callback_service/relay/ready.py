@@ -51,7 +51,7 @@ class Readiness:
     """
 
     def __init__(
-        self, needed: Mapping[str, Callable[[], None]], missed: Mapping[str, Callable[[], None]]
+        self, needed: Mapping[str, Callable[[], object]], missed: Mapping[str, Callable[[], object]]
     ) -> None:
         self._needed = needed
         self._missed = missed

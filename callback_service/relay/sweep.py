@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY = timedelta(seconds=1)
 EXPIRE_EVERY = timedelta(seconds=10)
+# A look at one document, unless the service was upgraded.
+MIGRATE_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(minutes=10)
 # Longer than anybody may set (`gateway.accepted_for`).
 BRIEFLY = timedelta(days=2)
@@ -114,7 +116,7 @@ class Tick:
     """Work that every worker offers to do, and one does: whoever claims it first."""
 
     def __init__(
-        self, name: str, every: timedelta, work: Callable[[], None], ticks: Ticks, clock: Clock
+        self, name: str, every: timedelta, work: Callable[[], object], ticks: Ticks, clock: Clock
     ) -> None:
         self.every = every
         self._name = name

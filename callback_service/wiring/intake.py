@@ -24,6 +24,8 @@ from callback_service.wiring.tes import server_registry
 # Seconds for which an answer to a probe is good: probes come without a token.
 DATABASE_SEEN = 1.0
 BROKER_SEEN = 5.0
+# It changes with the version of the service only.
+SCHEMA_SEEN = 10.0
 # Together with the database's answer within the second that probes wait by default.
 BROKER_PATIENCE = 0.5
 
@@ -56,6 +58,9 @@ class Intake:
         self.gateway = gateway_of(stores, self.registrar, recorder, watch, settings)
         ask_broker = partial(doorbell.check, BROKER_PATIENCE)
         self.readiness = Readiness(
-            needed={"database": Remembered(stores.connection.check, DATABASE_SEEN)},
+            needed={
+                "database": Remembered(stores.connection.check, DATABASE_SEEN),
+                "schema": Remembered(stores.schema.check, SCHEMA_SEEN),
+            },
             missed={"broker": Remembered(ask_broker, BROKER_SEEN)},
         )

@@ -1,5 +1,6 @@
 """What can be done before any process runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from callback_service.adapters.celery_doorbell import CeleryDoorbell
@@ -18,6 +19,12 @@ class DefaultServer:
     access: Access
 
 
+def migrate(configured: Configured) -> dict[str, int]:
+    """Bring all documents up to date, whatever was done before; how many were not, by step."""
+    app = configured.foca._create_base_app().app  # noqa: SLF001  FOCA has no public way to it
+    return stores(app, configured.settings).schema.migrate(again=True)
+
+
 def prepare(configured: Configured, default: DefaultServer | None = None) -> dict[str, str]:
     """Create indexes, register the default server; return what database and broker say, by name.
 
@@ -27,7 +34,11 @@ def prepare(configured: Configured, default: DefaultServer | None = None) -> dic
     settings = configured.settings
     stored = stores(app, settings)
     doorbell = CeleryDoorbell(celery_of(app, settings), settings.broker.gather)
-    needed = {"database": stored.connection.check, "indexes": stored.connection.index}
+    needed: dict[str, Callable[[], object]] = {
+        "database": stored.connection.check,
+        "indexes": stored.connection.index,
+        "schema": stored.schema.migrate,
+    }
     answers = Readiness(needed, {"broker": doorbell.check}).checks()
     if default:
         server = server_registry(stored, settings).make_default(default.url, default.access)

@@ -1,5 +1,6 @@
 """What the database and the broker are reached by."""
 
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -13,11 +14,12 @@ from callback_service.adapters.mongo.deliveries import MongoDeliveryLog
 from callback_service.adapters.mongo.fingerprints import MongoFingerprints
 from callback_service.adapters.mongo.outcomes import MongoOutcomes
 from callback_service.adapters.mongo.runs import MongoRuns
+from callback_service.adapters.mongo.schema import MongoSchema
 from callback_service.adapters.mongo.servers import MongoServers
 from callback_service.adapters.mongo.tasks import MongoTasks
 from callback_service.adapters.mongo.ticks import MongoTicks
 from callback_service.config.settings import Settings
-from callback_service.domain.errors import ConfigError
+from callback_service.domain.errors import ConfigError, NewerData, Unavailable
 
 
 class Stores:
@@ -25,6 +27,7 @@ class Stores:
 
     def __init__(self, database: Database[dict[str, Any]], settings: Settings) -> None:
         self.connection = Connection(database, settings.database.timeout)
+        self.schema = MongoSchema(self.connection)
         self.tasks = MongoTasks(self.connection)
         self.runs = MongoRuns(self.connection)
         self.servers = MongoServers(self.connection)
@@ -41,6 +44,15 @@ def stores(app: Flask, settings: Settings) -> Stores:
     if name not in databases:
         raise ConfigError(f"custom.database.name: there is no {name} in `db.dbs`")
     return Stores(databases[name].client, settings)
+
+
+def refuse_newer_data(stored: Stores) -> None:
+    """Raises `ConfigError`; a database that is away may be right, and is waited for later."""
+    with suppress(Unavailable):
+        try:
+            stored.schema.check()
+        except NewerData as error:
+            raise ConfigError(str(error)) from error
 
 
 def celery_of(app: Flask, settings: Settings) -> Celery:

@@ -29,6 +29,7 @@ from callback_service.relay.stuck import FAIL_STUCK_EVERY, StuckRuns
 from callback_service.relay.sweep import (
     EXPIRE_EVERY,
     FORGET_EVERY,
+    MIGRATE_EVERY,
     SWEEP_EVERY,
     Brief,
     Expirer,
@@ -122,6 +123,7 @@ def _ticks(
     expirer = Expirer(stores.tasks, stores.runs, stores.delivery_log, clock, retention)
     brief = Brief([stores.fingerprints, stores.outcomes], clock)
     return [
+        Tick("migrate", MIGRATE_EVERY, stores.schema.migrate, stores.ticks, clock),
         Tick("sweep", SWEEP_EVERY, sweeper.sweep, stores.ticks, clock),
         Tick("expire", EXPIRE_EVERY, expirer.expire, stores.ticks, clock),
         Tick("forget", FORGET_EVERY, expirer.forget, stores.ticks, clock),

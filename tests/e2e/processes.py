@@ -35,7 +35,7 @@ class Process:
         self.name = name
         self.log = log
         self._line = line
-        self._environ = environ
+        self.environ = environ
         self._process = None
 
     def start(self):
@@ -45,7 +45,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**clean_environ(), **self._environ},
+                env={**clean_environ(), **self.environ},
                 # Tests may run in any folder; gunicorn and Celery look around in theirs.
                 cwd=self.log.parent,
                 start_new_session=True,

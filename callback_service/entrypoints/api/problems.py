@@ -23,6 +23,7 @@ STATUS: dict[type[errors.ServiceError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.CursorExpired: HTTPStatus.GONE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NewerData: HTTPStatus.SERVICE_UNAVAILABLE,
     # Or that it took too long.
     errors.ServerFailed: HTTPStatus.BAD_GATEWAY,
 }

@@ -47,13 +47,13 @@ def _join_lines(app: typer.Typer) -> None:
 
 def add_service_commands(app: typer.Typer) -> None:
     from callback_service.entrypoints.cli.config import app as config
-    from callback_service.entrypoints.cli.init import init
+    from callback_service.entrypoints.cli.init import init, migrate
     from callback_service.entrypoints.cli.serve import serve
     from callback_service.entrypoints.cli.up import up
     from callback_service.entrypoints.cli.worker import worker
 
     app.command(rich_help_panel=_SERVICE, epilog="Example: callback-service up --port 8080")(up)
-    for command in (serve, worker, init):
+    for command in (serve, worker, init, migrate):
         app.command(rich_help_panel=_SERVICE)(command)
     app.add_typer(config, name="config", rich_help_panel=_SERVICE)
 

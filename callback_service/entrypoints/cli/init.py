@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from callback_service.domain.errors import InvalidInput, Unavailable
+from callback_service.domain.errors import InvalidInput, NewerData, Unavailable
 from callback_service.domain.server import Access, check_server_url
 from callback_service.entrypoints.cli.failures import CommandFailed, ExitCode
 
@@ -38,12 +38,34 @@ def init(
             # Before the database is waited for.
             check_server_url(tes)
         answers = wiring.prepare(configured, default)
+    except NewerData as error:
+        raise CommandFailed(f"{error}.", ExitCode.FAILED) from error
     except Unavailable as error:
         raise _unavailable(configured, error) from error
     except InvalidInput as error:
         raise CommandFailed(f"--tes: {error.reason}.", ExitCode.WRONG_USE) from error
     for name, answer in answers.items():
         typer.echo(f"{name}: {answer}")
+
+
+def migrate() -> None:
+    """Bring everything in the database up to this version of the service.
+
+    Workers do so by themselves. After a rolling upgrade this finds what old processes wrote last.
+
+    Example: callback-service migrate
+    """
+    from callback_service import wiring
+
+    configured = wiring.load()
+    try:
+        changed = wiring.migrate(configured)
+    except NewerData as error:
+        raise CommandFailed(f"{error}.", ExitCode.FAILED) from error
+    except Unavailable as error:
+        raise _unavailable(configured, error) from error
+    for what, count in changed.items():
+        typer.echo(f"{what}: {count} changed")
 
 
 def _unavailable(configured: "Configured", error: Unavailable) -> CommandFailed:
