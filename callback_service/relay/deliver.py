@@ -222,14 +222,20 @@ class Deliverer:
         return self._next_batch(run)
 
     def _open_batch(self, run: Run) -> list[Item]:
+        """What was being sent, as it was, if any of it may not have been told."""
         tasks = self.tasks.load([span.key for span in run.batch])
-        return [
+        items = [
             item
             for key, first, last in run.batch
             if (task := tasks.get(key)) and run.id in task.runs
             for item in items_within(task, first, last)
-            if item.update.seq > task.delivered.get(run.id, 0)
         ]
+        untold = [
+            item for item in items if item.update.seq > tasks[item.key].delivered.get(run.id, 0)
+        ]
+        # A worker may die when it has marked some. The rest alone would come under another id, and
+        # its receiver could not tell that it knows it.
+        return items if untold and takes_batches(run.sink) else untold
 
     def _owed(self, run: Run) -> list[Item]:
         tasks = self.tasks.owed_to(run.id, self._limit(run))

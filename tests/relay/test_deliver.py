@@ -18,7 +18,7 @@ from callback_service.domain.states import State
 from callback_service.relay.deliver import BATCH_TASKS, SINGLE_TASKS
 from tests.fakes.fuse import Crashed, Fuse
 from tests.fakes.sender import Sent
-from tests.relay.small_service import OWNER, SINK, SmallService, once
+from tests.relay.small_service import OWNER, SINK, SmallService, key, once
 
 QUEUED, RUNNING, COMPLETE = State.QUEUED, State.RUNNING, State.COMPLETE
 SINGLE = replace(SINK, format=Format.TES)
@@ -504,6 +504,18 @@ class TestCrash:
                 for item in sent.items:
                     messages[item].add((sent.webhook_id, sent.items))
             assert all(len(known) == 1 for known in messages.values()), unharmed.calls[moment]
+
+    def test_a_batch_of_which_some_was_marked_is_sent_again_as_it_was(self):
+        """The marks are several writes: a part of the batch would come under another id."""
+        service, run_id = self.a_debt(SINK, [])
+        with pytest.raises(Crashed):
+            service.deliver(run_id, fuse=Fuse(at="FakeTasks.mark_told"))
+        service.tasks.mark_told(run_id, {key("a"): 2})
+        service.clock.advance(LEASE.total_seconds())
+        service.deliver(run_id, holder="another")
+        first, second = service.sender.sent
+        assert (first.webhook_id, first.items) == (second.webhook_id, second.items)
+        assert not service.is_owed(run_id)
 
     @pytest.mark.parametrize("after_effect", [False, True])
     def test_what_is_refused_is_buried_although_the_worker_dies(self, after_effect):
