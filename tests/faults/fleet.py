@@ -13,11 +13,14 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from bench.processes import Work, working
+from tests.e2e.conditions import until
 from tests.faults import seeds
 from tests.faults.elsewhere import attend
 from tests.faults.poster import Poster
 from tests.faults.records import Attempt
 
+# Seconds that are longer than anything that a fleet is waited for.
+_PATIENCE = 300.0
 # As TESK's sender says of a task with two executors, without its repeats.
 STATES = ("INITIALIZING", "QUEUED", "RUNNING", "QUEUED", "RUNNING", "COMPLETE")
 
@@ -131,6 +134,9 @@ class Sending:
     def history(self) -> list[Attempt]:
         history: list[Attempt] = self._work.ask("history")
         return history
+
+    def until_sent(self, number: float) -> None:
+        until(lambda: self.progress().sent >= number, within=_PATIENCE)
 
     def finish(self) -> None:
         self._work.ask("finish")

@@ -32,10 +32,10 @@ class Killer:
     def kill_one(self) -> None:
         system = self._world.system
         kinds: dict[str, Callable[[], None]] = {
-            "database": lambda: _replace(system.database),
-            "API": lambda: _replace(self._fates.choice(system.apis)),
+            "database": lambda: replace(system.database),
+            "API": lambda: replace(self._fates.choice(system.apis)),
             "part of an API": lambda: _strike_part(self._fates.choice(system.apis), self._fates),
-            "worker": lambda: _replace(self._fates.choice(system.workers)),
+            "worker": lambda: replace(self._fates.choice(system.workers)),
         }
         if not self._deck:
             self._deck = self._fates.sample(sorted(kinds), len(kinds))
@@ -49,7 +49,7 @@ class Killer:
         return f"{self.killed.total()} SIGKILLs ({parts})"
 
 
-def _replace(process: Process) -> None:
+def replace(process: Process) -> None:
     process.end()
     process.start()
 

@@ -65,10 +65,11 @@ class Ledger:
         return unequal + [f"{book.task}: {one}" for book in self.books for one in book.strange()]
 
     def suspects(self) -> Iterator[Book]:
-        """The books in which something is wrong."""
+        """The books in which something is wrong, or may be."""
         for book in self.books:
             if book.lost() or book.untold() or book.out_of_order() or book.strange():
                 yield book
+        yield from (book for book in self.books if book.renamed())
 
 
 def open_ledger(

@@ -1,8 +1,13 @@
 """The promises, each with what puts it to the test."""
 
 from tests.faults.scenario import Scenario
-from tests.faults.scenarios import killed_processes, killed_up
+from tests.faults.scenarios import (
+    killed_after_telling,
+    killed_processes,
+    killed_up,
+    order,
+    stopped_past_its_lease,
+)
 
-SCENARIOS: dict[str, Scenario] = {
-    module.SCENARIO.name: module.SCENARIO for module in (killed_processes, killed_up)
-}
+_ALL = (killed_processes, killed_after_telling, order, stopped_past_its_lease, killed_up)
+SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _ALL}
