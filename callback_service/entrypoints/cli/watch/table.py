@@ -69,10 +69,11 @@ def _title(scene: Scene) -> "Text":
     from rich.text import Text
 
     run = scene.run
-    name = output.plain(run["name"]) or run["id"]
+    name = Text(output.plain(run["name"]) or run["id"], style="bold")
+    # The status is short, and still seen beside a long name.
+    name.truncate(max(min(scene.width, _WIDEST) - len(run["status"]) - 2, 1), overflow="ellipsis")
     owed = f"  still owed updates of {output.tasks(run['owed'])}" if run["owed"] else ""
-    status = output.shown(run["status"])
-    return _line(Text.assemble((name, "bold"), "  ", status, owed))
+    return _line(Text.assemble(name, "  ", output.shown(run["status"]), owed))
 
 
 def _problems(scene: Scene) -> "Iterator[Text]":
@@ -150,7 +151,7 @@ def _every_task(scene: Scene) -> "Table":
     table = _table(scene)
     table.add_column("TASK", no_wrap=True, ratio=1, overflow="ellipsis")
     table.add_column("STATE", no_wrap=True)
-    table.add_column("FOR", justify="right", no_wrap=True)
+    table.add_column("TIME", justify="right", no_wrap=True)
     for task in scene.progress.tasks():
         took = duration(scene.progress.seconds(task, scene.now))
         table.add_row(output.shown(task.id), output.shown(task.state), took)
