@@ -275,6 +275,11 @@ def test_not_even_one_that_gives_its_body_no_type(gateway, mark, kind):
     assert gateway.requests == 0
 
 
+def test_a_charset_behind_the_type_is_no_other_type(gateway):
+    """Nextflow's client writes one."""
+    gateway.submit(None, data=json.dumps(TASK), content_type="application/json; charset=utf-8")
+
+
 def test_who_forgot_the_type_and_is_no_browser_is_understood(gateway):
     gateway.submit(None, data=json.dumps(TASK))
     assert_problem(gateway.call("POST", "/tasks", data="{"), 400, "not valid JSON")

@@ -1,6 +1,9 @@
 """What looks odd and is taken all the same."""
 
+import json
 from urllib.parse import urlsplit
+
+import pytest
 
 from tests.api.bad_input import GOOD, Row, send
 from tests.api.contract import OPERATIONS, check_answer
@@ -34,6 +37,18 @@ def test_of_a_name_that_comes_twice_the_last_counts(service: Service) -> None:
     raw = b'{"name": "first", "name": "second"}'
     answer = service.call("POST", "/v1/runs", data=raw, content_type="application/json")
     assert answer.json["name"] == "second"
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json; charset=utf-8", "Application/JSON ;charset=UTF-8"]
+)
+def test_json_is_json_whatever_stands_behind_its_type(service: Service, kind: str) -> None:
+    """As Java's HTTP clients write it: Nextflow's, and many a TES server's."""
+    assert service.call("POST", "/v1/runs", data="{}", content_type=kind).status_code == 201
+    path = urlsplit(service.register()["callback_url"]).path
+    body = json.dumps({"id": "job-1", "state": "RUNNING"})
+    told = service.call("POST", path, data=body, content_type=kind, token=None)
+    assert told.status_code == 204
 
 
 def test_a_callback_may_carry_more_than_the_contract_knows(service: Service) -> None:

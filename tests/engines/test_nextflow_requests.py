@@ -32,7 +32,7 @@ class Nextflow:
         self._session.auth = basic
         self._session.headers = {
             "Accept": "application/json",
-            # The generated client says so of requests without a body, too.
+            # The generated client says so of requests without a body, too. Of texts it says more.
             "Content-Type": "application/json",
             "User-Agent": "Swagger-Codegen/1.0.0/java",
             "Accept-Encoding": "gzip",
@@ -40,7 +40,8 @@ class Nextflow:
         }
 
     def submit(self, script, **tags):
-        return self._ask("POST", "/v1/tasks", json=_task(script, tags))["id"]
+        kind = {"Content-Type": "application/json; charset=utf-8"}
+        return self._ask("POST", "/v1/tasks", json=_task(script, tags), headers=kind)["id"]
 
     def get(self, task_id, view=None):
         query = {"view": view} if view else {}

@@ -205,7 +205,9 @@ def _converted(
 
 
 def _is_json(content_type: str) -> bool:
+    # Java's HTTP clients write a charset behind it, which Connexion takes for a part of the name.
+    name = content_type.partition(";")[0].strip().lower()
     try:
-        return bool(is_json_mimetype(content_type))
+        return bool(is_json_mimetype(name))
     except ValueError:  # no slash in it
         return False
