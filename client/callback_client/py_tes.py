@@ -74,6 +74,7 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
     Everything else is py-tes, and so is all of it while the service is away.
     """
 
+    token: Optional[str]
     settings: ClassVar[Settings] = Settings()
     unfinished: ClassVar[Optional[Unfinished]] = None
 

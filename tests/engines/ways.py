@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from callback_service.domain.states import FINAL
 from tests.engines.counting import Counting
@@ -33,7 +34,8 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """`at_server` are all requests that the server got, and `of_engine` those of the engine.
+    """`at_server` are all requests that the server got; `of_engine` those of the engine, to it or
+    to whatever stands in its place.
 
     `noticed_after` are the seconds from the end of each task until the engine was told of it.
     """
@@ -136,11 +138,13 @@ def ground(system, register, way, folder, *, calls_back=False, profile="funnel",
             front = before(gateway)
             yield Ground(way, front.url, server, (front,), (), {}, folder)
             return
-        tes, service = before(gateway if calls_back else server.url), before(system.api.url)
-        launcher = (
-            *LAUNCHER,
-            *("--service", service.url),
-            *("--server", gateway.rpartition("/")[2]),
-        )
+        service = before(system.api.url)
+        launcher = (*LAUNCHER, "--service", service.url)
         environ = {"CALLBACK_API_TOKEN": system.client.token}
+        if calls_back:
+            url = service.url + urlsplit(gateway).path
+            yield Ground(way, url, server, (service,), launcher, environ, folder)
+            return
+        tes, name = before(server.url), gateway.rpartition("/")[2]
+        launcher = (*launcher, "--server", name)
         yield Ground(way, tes.url, server, (tes, service), launcher, environ, folder)
