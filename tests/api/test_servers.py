@@ -99,7 +99,7 @@ def test_a_run_is_on_the_server_that_is_meant(service: Service) -> None:
 def test_anybody_may_ask_what_and_how_the_service_is(service: Service) -> None:
     assert service.ask("get_service_info", token=None).json["version"] == __version__
     assert service.ask("healthz", token=None).json == {"status": "ok"}
-    checks = {"database": "ok", "broker": "ok"}
+    checks = {"database": "ok", "schema": "ok", "broker": "ok"}
     assert service.ask("readyz", token=None).json == {"status": "ready", "checks": checks}
 
 
