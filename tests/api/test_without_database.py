@@ -130,4 +130,8 @@ def test_probes_with_a_broker_that_is_silent_are_answered_within_their_second(
     begun = time.monotonic()
     checks = service.ask("readyz", token=None).json["checks"]
     assert time.monotonic() - begun < 1.5  # Machines that run tests are slow now and then.
-    assert checks == {"database": "ok", "schema": "ok", "broker": "the broker does not answer (OperationalError)"}
+    assert checks == {
+        "database": "ok",
+        "schema": "ok",
+        "broker": "the broker does not answer (OperationalError)",
+    }

@@ -115,7 +115,10 @@ class HttpService:
         raise Problem(404, "there is nothing at this address")
 
     def readyz(self, query: Json, body: Any) -> tuple[int, Json]:
-        return 200, {"status": "ready", "checks": {"database": "ok", "schema": "ok", "broker": "ok"}}
+        return 200, {
+            "status": "ready",
+            "checks": {"database": "ok", "schema": "ok", "broker": "ok"},
+        }
 
     def receive(self, token: str, query: Json, body: Any) -> tuple[int, None]:
         run = self._run(token.partition(".")[0])
