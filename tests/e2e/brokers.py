@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from kombu import Connection, Queue
 
 from tests.e2e.conditions import until
-from tests.e2e.proxy import Proxy
+from tests.faults.proxy import Proxy
 from tests.services import missing
 
 QUEUE = "celery"
