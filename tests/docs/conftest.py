@@ -15,6 +15,7 @@ from tests.adapters.cwl_wes import CwlWes
 from tests.docs.markdown import REPOSITORY, blocks
 from tests.docs.shell import Shell
 from tests.engines.clients import NEW, installed
+from tests.engines.cwl_tes import WORKFLOW, cwl_tes, write_job
 from tests.services import embedded_database, missing, mongo_uri_at
 
 BIN = Path(sys.executable).parent
@@ -41,12 +42,7 @@ def shell(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shell_with_a_tes_server(tmp_path_factory):
     """The same beside `tes-sim` and `up --tes`."""
-    folder = tmp_path_factory.mktemp("reader")
-    port = pick_free()
-    with (
-        _started(folder, "tes-sim", "--port", str(port), until="until Ctrl-C"),
-        _reader(folder, "--tes", f"http://127.0.0.1:{port}", tes_server=port) as shell,
-    ):
+    with _beside_tes_sim(tmp_path_factory.mktemp("reader")) as shell:
         yield shell
 
 
@@ -58,6 +54,17 @@ def shell_with_py_tes(shell_with_a_tes_server):
     return replace(
         shell, environ={**shell.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY / "client")}
     )
+
+
+@pytest.fixture(scope="session")
+def shell_with_cwl_tes(tmp_path_factory):
+    """Beside a `tes-sim` that executes tasks; cwl-tes is installed, and has something to run."""
+    folder, program = tmp_path_factory.mktemp("reader"), cwl_tes()
+    shutil.copytree(WORKFLOW.parent, folder, dirs_exist_ok=True)
+    write_job(folder, tasks=3, seconds=1)
+    with _beside_tes_sim(folder, "--execute", str(folder / "tasks")) as shell:
+        path = f"{shell.environ['PATH']}{os.pathsep}{program.parent}"
+        yield replace(shell, environ={**shell.environ, "PATH": path})
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +81,16 @@ def shell_with_cwl_wes(tmp_path_factory):
         environ = {"CALLBACK_CONFIG": "own.yaml", "CWL_WES_MONGO_URI": mongo_uri_at(port)}
         with _reader(folder, environ=environ, ports={"27017": str(port)}) as shell:
             yield shell
+
+
+@contextmanager
+def _beside_tes_sim(folder, *options):
+    port = pick_free()
+    with (
+        _started(folder, "tes-sim", "--port", str(port), *options, until="until Ctrl-C"),
+        _reader(folder, "--tes", f"http://127.0.0.1:{port}", tes_server=port) as shell,
+    ):
+        yield shell
 
 
 @contextmanager

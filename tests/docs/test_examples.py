@@ -9,6 +9,7 @@ from tests.docs.shell import agrees
 DOCUMENTS = {
     "README.md": "shell_with_a_tes_server",
     "docs/integrations/cromwell.md": "shell_with_a_tes_server",
+    "docs/integrations/cwl-tes.md": "shell_with_cwl_tes",
     "docs/integrations/cwl-wes.md": "shell_with_cwl_wes",
     "docs/integrations/funnel.md": "shell",
     "docs/integrations/nextflow.md": "shell_with_a_tes_server",
@@ -16,6 +17,7 @@ DOCUMENTS = {
     "docs/integrations/py-tes.md": "shell_with_py_tes",
     "docs/integrations/tes-servers.md": "shell",
     "docs/integrations/tesk.md": "shell",
+    "docs/integrations/wes.md": "shell",
     "docs/integrators.md": "shell",
     "docs/operators.md": "shell",
     "docs/troubleshooting.md": "shell",

@@ -16,19 +16,21 @@ def cwl_tes():
 
 def command(url, folder, tasks, seconds):
     """A scatter of that many tasks, each of which takes that long."""
-    (folder / "text.txt").write_text("text of a file\n")
-    job = folder / "job.json"
-    job.write_text(
-        json.dumps(
-            {
-                "seconds": str(seconds),
-                "text": {"class": "File", "location": (folder / "text.txt").as_uri()},
-                "numbers": list(range(1, tasks + 1)),
-            }
-        )
-    )
+    job = write_job(folder, tasks, seconds)
     where = ["--tes", url, "--outdir", folder / "out"]
     return [cwl_tes(), *where, "--parallel", WORKFLOW, job]
+
+
+def write_job(folder, tasks, seconds):
+    text, job = folder / "text.txt", folder / "job.json"
+    text.write_text("text of a file\n")
+    inputs = {
+        "seconds": str(seconds),
+        "text": {"class": "File", "location": text.as_uri()},
+        "numbers": list(range(1, tasks + 1)),
+    }
+    job.write_text(json.dumps(inputs))
+    return job
 
 
 def said(stdout):
