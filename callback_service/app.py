@@ -21,6 +21,7 @@ from callback_service.entrypoints.api.validation import (
     RawRequest,
     UnreadQuery,
 )
+from callback_service.entrypoints.crowd import Crowd
 from callback_service.entrypoints.documents import name_the_server, show_the_security
 from callback_service.entrypoints.gateway_paths import API, GatewayPaths
 from callback_service.entrypoints.listener import listener_paths
@@ -60,7 +61,7 @@ def build_app(configured: Configured) -> Flask:
     app.add_url_rule("/", "home", _to_swagger_ui)
     # As Flask has it: the application around it is none.
     paths = GatewayPaths(app.wsgi_app, settings.gateway.max_request)
-    app.wsgi_app = paths  # type: ignore[method-assign]
+    app.wsgi_app = Crowd(paths, settings.callbacks.at_once)  # type: ignore[method-assign]
     return app
 
 

@@ -42,6 +42,18 @@ class AccessSettings(Section):
     )
 
 
+class CallbacksSettings(Section):
+    """How callbacks are taken."""
+
+    at_once: int = Field(
+        default=512,
+        ge=1,
+        le=10_000,
+        description="Callbacks under way at once per API process; what comes to more is answered "
+        "503 at once, so that those who are in are answered in time.",
+    )
+
+
 class EgressSettings(Section):
     """Where deliveries may go."""
 
@@ -141,6 +153,7 @@ class Settings(Section):
         ),
     ]
     access: AccessSettings = AccessSettings()
+    callbacks: CallbacksSettings = CallbacksSettings()
     egress: EgressSettings = EgressSettings()
     delivery: DeliverySettings = DeliverySettings()
     database: DatabaseSettings = DatabaseSettings()
