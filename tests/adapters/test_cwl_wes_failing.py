@@ -16,7 +16,7 @@ from tests.adapters.cwl_wes import CwlWes, Document, task_log
 from tests.adapters.cwl_wes_sink_suite import told
 from tests.adapters.receivers import NOW
 
-INTERLEAVINGS = 200
+INTERLEAVINGS = 60
 FAILURE = Failure("msg_1", "operator", "its engine was killed", NOW)
 Step = Callable[[], None]
 

@@ -37,7 +37,7 @@ def stuck(
     *,
     quiet_for: Annotated[
         int, typer.Option(min=0, metavar="SECONDS", help="No task has moved for so long.")
-    ] = 3600,
+    ] = 1800,
     unsure: Annotated[
         bool,
         typer.Option(
