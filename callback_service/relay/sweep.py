@@ -119,12 +119,12 @@ class Tick:
         self, name: str, every: timedelta, work: Callable[[], object], ticks: Ticks, clock: Clock
     ) -> None:
         self.every = every
-        self._name = name
+        self.name = name
         self._work = work
         self._ticks = ticks
         self._clock = clock
 
     def offer(self) -> None:
         now = self._clock.now()
-        if self._ticks.claim(self._name, now, now + self.every):
+        if self._ticks.claim(self.name, now, now + self.every):
             self._work()

@@ -6,7 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
+import pytest
+
 from callback_service.adapters.clock import SystemClock
+from callback_service.config.cwl_wes_settings import CwlWesSettings
 from callback_service.config.settings import DeliverySettings, Settings
 from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.worker import DeliveryLoop
@@ -27,10 +30,8 @@ def lease_of(runs: FakeRuns) -> Lease:
     return runs.find(["r1"])["r1"].lease
 
 
-def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
-    """Else another worker takes the runs over, and doubles the load that made them wait."""
-    runs, now = FakeRuns(), SystemClock().now()
-    stores = SimpleNamespace(
+def stores_with(runs: FakeRuns) -> SimpleNamespace:
+    return SimpleNamespace(
         runs=runs,
         tasks=FakeTasks(),
         servers=FakeServers(),
@@ -38,7 +39,15 @@ def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
         outcomes=FakeOutcomes(),
         delivery_log=FakeDeliveryLog(),
         ticks=FakeTicks(),
+        # All documents are of this version.
+        schema=SimpleNamespace(migrate=lambda: None),
     )
+
+
+def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
+    """Else another worker takes the runs over, and doubles the load that made them wait."""
+    runs, now = FakeRuns(), SystemClock().now()
+    stores = stores_with(runs)
     settings = Settings(public_url=None, delivery=DeliverySettings(database_threads=1))
     is_over = threading.Event()
     with DeliveryLoop(stores, settings).running() as telling:
@@ -53,3 +62,12 @@ def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
         renewed = lease_of(runs)
         is_over.set()
     assert renewed.is_held(now)
+
+
+@pytest.mark.parametrize(("after", "offers"), [(None, 0), (600, 1)])
+def test_dead_engines_are_given_up_by_the_clock_only_where_that_is_set(
+    after: float | None, offers: int
+) -> None:
+    settings = Settings(public_url=None, cwl_wes=CwlWesSettings(fail_stuck_after=after))
+    with DeliveryLoop(stores_with(FakeRuns()), settings).running() as telling:
+        assert [tick.name for tick in telling.ticks].count("fail stuck") == offers
