@@ -39,6 +39,8 @@ class Load:
     states: Sequence[str] = STATES
     gap: float = 0.5
     seed: int = 0
+    # Tasks of two loads are not the same tasks.
+    name: str = "1"
     patience: float = 10.0
     pauses: tuple[float, float] = (0.1, 0.5)
 
@@ -99,9 +101,9 @@ class Fleet:
     async def _play(self, number: int) -> None:
         """One task, from its first state to its last."""
         # Of its own, so that what others meet with changes nothing of what it does.
-        chance = seeds.chance(self.load.seed, f"task {number}")
+        chance = seeds.chance(self.load.seed, f"task {self.load.name}/{number}")
         runs = sorted(self.load.urls)
-        run, task = runs[number % len(runs)], f"task-{self.load.seed}-{number:06d}"
+        run, task = runs[number % len(runs)], f"task-{self.load.name}-{number:06d}"
         tries = number
         for state in self.load.states:
             while not await self._call_back(run, task, state, tries):
@@ -124,7 +126,8 @@ class Fleet:
 class Sending:
     """A fleet, seen from here."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, load: Load) -> None:
+        self.load = load
         self._work = work
 
     def progress(self) -> Progress:
@@ -142,10 +145,21 @@ class Sending:
         self._work.ask("finish")
 
 
+def progress_of(fleets: Sequence[Sending]) -> Progress:
+    """Of all of them together."""
+    each = [fleet.progress() for fleet in fleets]
+    return Progress(
+        sum(one.sent for one in each),
+        sum(one.acknowledged for one in each),
+        all(one.is_over for one in each),
+        max(one.lag for one in each),
+    )
+
+
 @contextmanager
 def sending(load: Load) -> Iterator[Sending]:
     with working(_run, load) as work:
-        yield Sending(work)
+        yield Sending(work, load)
 
 
 def _run(pipe: Connection, load: Load) -> None:

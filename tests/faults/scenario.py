@@ -22,6 +22,11 @@ class Stage:
     broken: str | None = None
     new_broker: Any = "folder"
 
+    @property
+    def patience(self) -> float:
+        """Seconds without any progress after which nothing more is expected."""
+        return 10.0 if self.is_quick else 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

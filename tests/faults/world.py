@@ -1,8 +1,9 @@
 """The whole system with a fleet before it and receivers behind it, and the books of all three."""
 
+import itertools
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +11,12 @@ from urllib.parse import urlsplit
 
 from tests.e2e.processes import COMMAND
 from tests.e2e.system import Client, Run, System, running_system
-from tests.faults.fleet import Load, Progress, Sending, sending
+from tests.faults.fleet import Load, Progress, Sending, progress_of, sending
 from tests.faults.ledger import Ledger, open_ledger
 from tests.faults.receivers import Receiving, receiving
 from tests.faults.records import Move, Stored
 from tests.faults.scenario import Stage
 
-# Seconds without any progress after which nothing more is expected.
-PATIENCE = 20.0
 DATABASE = "callback-service"
 # Nobody waits here for the five minutes that it is by default until the third attempt.
 SCHEDULE = (0, *[1] * 19)
@@ -33,31 +32,36 @@ class World:
     runs: dict[str, Run]
     began: float = field(default_factory=time.monotonic)
     faults: list[float] = field(default_factory=list)
+    _names: Iterator[str] = field(default_factory=lambda: map(str, itertools.count(1)))
 
-    def load(self, rate: float, seconds: float, **more: Any) -> Load:
-        urls = {name: self._urls(run) for name, run in self.runs.items()}
-        return Load(urls, rate, seconds, seed=self.stage.seed, **more)
+    def load(self, rate: float, seconds: float, runs: Iterable[str] = (), **more: Any) -> Load:
+        """For some of the runs, or all of them; each load has tasks of its own."""
+        urls = {name: self._urls(self.runs[name]) for name in runs or self.runs}
+        return Load(urls, rate, seconds, seed=self.stage.seed, name=next(self._names), **more)
 
     def _urls(self, run: Run) -> list[str]:
         path = urlsplit(run.callback_url).path
         return [f"{api.url}{path}" for api in self.system.apis]
 
     @contextmanager
-    def loaded(self, rate: float, seconds: float, **more: Any) -> Iterator[Sending]:
-        with sending(self.load(rate, seconds, **more)) as fleet:
+    def loaded(
+        self, rate: float, seconds: float, runs: Iterable[str] = (), **more: Any
+    ) -> Iterator[Sending]:
+        with sending(self.load(rate, seconds, runs, **more)) as fleet:
             yield fleet
 
     def befall(self) -> None:
         self.faults.append(time.monotonic())
 
-    def settle(self, fleet: Sending) -> "Settled":
+    def settle(self, *fleets: Sending) -> "Settled":
         """Wait until all is acknowledged and told, or nothing moves any more; open the books."""
         self.system.revive()
-        _until_still(fleet.progress, lambda: fleet.progress().is_over)
-        _until_still(self.receivers.counts, self.is_all_told)
-        deliveries = self.receivers.history()
-        ledger = open_ledger(fleet.history(), self.stored(), deliveries)
-        return Settled(ledger, fleet.progress(), self.receivers.counts().deliveries)
+        patience = self.stage.patience
+        until_still(lambda: progress_of(fleets), lambda: progress_of(fleets).is_over, patience)
+        until_still(self.receivers.counts, self.is_all_told, patience)
+        attempts = [one for fleet in fleets for one in fleet.history()]
+        ledger = open_ledger(attempts, self.stored(), self.receivers.history())
+        return Settled(ledger, progress_of(fleets), self.receivers.counts().deliveries)
 
     def is_all_told(self) -> bool:
         moves = sum(len(one.history) * len(one.runs) for one in self.stored())
@@ -89,9 +93,10 @@ class Settled:
 def running_world(stage: Stage, *, runs: int = 10, **shape: Any) -> Iterator[World]:
     """Two APIs and two workers, unless `shape` says otherwise (see `running_system`)."""
     shape = {"apis": 2, "workers": 2, "command": command_of(stage), **shape}
+    broker = shape.pop("broker", stage.new_broker)
     with ExitStack() as stack:
         receivers = stack.enter_context(receiving(stage.seed))
-        system = stack.enter_context(running_system(stage.folder, stage.new_broker, **shape))
+        system = stack.enter_context(running_system(stage.folder, broker, **shape))
         yield World(stage, system, receivers, register(system.client, receivers, runs))
 
 
@@ -119,10 +124,10 @@ def _stored(document: Mapping[str, Any], names: Mapping[str, str]) -> Stored:
     )
 
 
-def _until_still(progress: Any, holds: Any) -> None:
+def until_still(progress: Callable[[], Any], holds: Callable[[], bool], patience: float) -> None:
     """Wait for what shall come to pass for as long as anything moves."""
     last, moved_at = progress(), time.monotonic()
-    while not holds() and time.monotonic() - moved_at < PATIENCE:
+    while not holds() and time.monotonic() - moved_at < patience:
         time.sleep(0.2)
         if (now := progress()) != last:
             last, moved_at = now, time.monotonic()

@@ -18,6 +18,22 @@ def acknowledges_first() -> None:
     intake.Receiver = AcknowledgesFirst
 
 
+def believes_in_luck() -> None:
+    """A write that the database did not confirm counts as made."""
+    from contextlib import suppress
+
+    from callback_service.domain.errors import Unavailable
+    from callback_service.relay.receive import Callback, Receiver
+    from callback_service.wiring import intake
+
+    class BelievesInLuck(Receiver):
+        def receive(self, callback: Callback) -> None:
+            with suppress(Unavailable):
+                super().receive(callback)
+
+    intake.Receiver = BelievesInLuck
+
+
 def marks_first() -> None:
     """What is about to be sent counts as told."""
     from callback_service.relay.deliver import Deliverer
@@ -80,6 +96,7 @@ BUILDS: dict[str, Callable[[], None]] = {
     build.__name__: build
     for build in (
         acknowledges_first,
+        believes_in_luck,
         marks_first,
         tells_newest_first,
         forgets_generations,

@@ -2,6 +2,8 @@
 
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios import (
+    broker_emptied,
+    database_troubled,
     killed_after_telling,
     killed_processes,
     killed_up,
@@ -9,5 +11,13 @@ from tests.faults.scenarios import (
     stopped_past_its_lease,
 )
 
-_ALL = (killed_processes, killed_after_telling, order, stopped_past_its_lease, killed_up)
+_ALL = (
+    killed_processes,
+    broker_emptied,
+    database_troubled,
+    killed_after_telling,
+    order,
+    stopped_past_its_lease,
+    killed_up,
+)
 SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _ALL}
