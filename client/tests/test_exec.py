@@ -182,13 +182,3 @@ def test_a_program_that_is_not_what_its_mend_knows_runs_as_it_is(program, tmp_pa
     assert answer.stdout == f"{module} SourceFileLoader\n"
     assert answer.stderr.startswith(f"callback-exec: {module} stays as it is")
     assert answer.returncode == 0
-
-
-def test_toils_plugin_finds_its_module_by_the_name_that_it_misspells(program, tmp_path):
-    plugin = tmp_path / "toil_batch_system_tes"
-    plugin.mkdir()
-    (plugin / "__init__.py").touch()
-    (plugin / "tes_batch_system.py").write_text("import time\nname = __name__")
-    path = program("import toil_batch_system_tes.tes_batch_stytem as one; print(one.name)")
-    answer = launched(path, environ={"PYTHONPATH": str(tmp_path)})
-    assert answer.stdout == "toil_batch_system_tes.tes_batch_system\n", answer.stderr
