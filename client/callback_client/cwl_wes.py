@@ -47,12 +47,12 @@ class WesRun:
         self._name = name
         self._is_refused = False
 
-    def register(self) -> str:
+    def register(self, server: Optional[str] = None) -> str:
         """The id of its run at the service; a plain one, where the service refuses the sink."""
         if not self._is_refused:
             try:
                 run = self._go_on() or self._begin(
-                    tags=self._tags, sink=self._sink, expires_in=LIFETIME
+                    server, tags=self._tags, sink=self._sink, expires_in=LIFETIME
                 )
             except CallbackServiceError as error:
                 if error.status != 400:
@@ -63,10 +63,10 @@ class WesRun:
                 # Not of a child, which has copies of what is to be done at the end.
                 atexit.register(self._end, run.id, os.getpid())
                 return run.id
-        return self._begin().id
+        return self._begin(server).id
 
-    def _begin(self, **how: Any) -> Run:
-        return self._client.register(self._name, **how)
+    def _begin(self, server: Optional[str], **how: Any) -> Run:
+        return self._client.register(self._name, server=server, **how)
 
     def _go_on(self) -> Optional[Run]:
         """With the run of an engine that has died, and whose tasks may still be running."""

@@ -56,11 +56,14 @@ class Following:
         run: str = "",
         server: Optional[str] = None,
         clock: Optional[Clock] = None,
-        register: Optional[Callable[[], str]] = None,
+        register: Optional[Callable[[str], str]] = None,
     ) -> None:
-        """`register` is what makes the run, and answers its id, where it is no plain one."""
+        """`register` is what makes the run, and answers its id, where it is no plain one.
+
+        It is told the server of the first task: a service that knows several asks which it is.
+        """
         self._client = client
-        self._register = register or (lambda: client.register(run).id)
+        self._register = register or (lambda name: client.register(run, server=name).id)
         self._server = server
         self._clock = clock or Clock()
         self._rests = Rests(self._clock)
@@ -141,20 +144,20 @@ class Following:
             return
         named = [(self._name_of(url), task_id) for url, task_id in owed]
         try:
-            self._client.add_tasks(self._run(), named)
+            self._client.add_tasks(self._run(named[0][0]), named)
         except CallbackServiceError as error:
             if error.status != 404:
                 raise
             # The run has expired, or somebody deleted it.
             self._run_id = None
-            self._client.add_tasks(self._run(), named)
+            self._client.add_tasks(self._run(named[0][0]), named)
         self._followed.update(owed)
         self._owed.difference_update(owed)
 
-    def _run(self) -> str:
+    def _run(self, server: str) -> str:
         with self._registering:
             if self._run_id is None:
-                self._run_id = self._register()
+                self._run_id = self._register(server)
                 log.info("following tasks in run %s at %s", self._run_id, self._client.url)
             return self._run_id
 
@@ -176,8 +179,11 @@ class Following:
         is_news = task.state not in (known, UNKNOWN)
         return task.state if is_news or (known == task.state and self._is_seen(url)) else None
 
-    def _updates(self) -> Sequence[Update]:
-        run_id = self._run()
+    def _updates(self) -> Optional[Sequence[Update]]:
+        run_id = self._run_id
+        if run_id is None:
+            # It has just been lost, and there is another one with the next task.
+            return None
         # The first answer says at once that the service tells, and where to go on.
         is_first = self._rests.is_away or run_id not in self._cursors
         wait = 0 if is_first else _LONGEST_WAIT

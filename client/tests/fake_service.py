@@ -224,6 +224,10 @@ class FakeService:
             reason = f"no target {sink['target']!r} is configured"
             errors = [{"field": "sink.target", "reason": reason}]
             raise Refused(400, "Bad Request", f"sink.target: {reason}", errors=errors)
+        if "server" not in body and len(self._servers) > 1:
+            reason = f"must be one of {', '.join(sorted(self._servers))}"
+            errors = [{"field": "server", "reason": reason}]
+            raise Refused(400, "Bad Request", f"server: {reason}", errors=errors)
         with self._changed:
             run_id = f"r{len(self._runs):020}"
             shown = {

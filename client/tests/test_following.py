@@ -49,6 +49,15 @@ def test_a_run_is_registered_with_the_first_task_and_has_them_all(following, cli
     assert len(service.asked("add_run_tasks")) == 2
 
 
+def test_a_service_that_knows_several_servers_is_told_which_it_is(following, client):
+    client.register_server("another", f"{TES}/2")
+    following.follow(TES, "job-1")
+    (run,) = client.runs()
+    assert run.server == "sim"
+    following.follow(f"{TES}/2", "job-1")
+    assert {task.server for task in client.tasks(run.id)} == {"sim", "another"}
+
+
 def test_threads_share_one_run(following, service):
     threads = [
         threading.Thread(target=following.follow, args=(TES, f"job-{number}"))
@@ -236,3 +245,18 @@ def test_a_token_that_is_none_is_refused_as_elsewhere():
         following = Following(CallbackClient(service.url, "wrong"))
         following.follow(TES, "job-1")
         assert following.state(TES, "job-1", 5) is None
+
+
+def test_the_token_is_for_gateways_of_the_service_only(service, clock):
+    with CallbackClient(service.url, token="cbs_1") as client:
+        client.register_server("sim", TES)
+        client.register_server("theirs", f"{TES}/2", access="pass")
+        following = Following(client, clock=clock)
+        assert following.token_for(f"{service.url}/gateway/sim") == "cbs_1"
+        assert following.token_for(f"{service.url}/gateway/sim/ga4gh/tes/v1/") == "cbs_1"
+        # It would refuse it.
+        assert following.token_for(f"{service.url}/gateway/theirs") is None
+        assert following.token_for(TES) is None
+        assert following.token_for(service.url) is None
+    with CallbackClient(service.url, token="") as client:
+        assert Following(client, clock=clock).token_for(f"{service.url}/gateway/sim") is None
