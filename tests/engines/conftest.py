@@ -1,4 +1,3 @@
-import itertools
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -7,14 +6,12 @@ import pytest
 from tests.e2e.conftest import new_receiver, pytest_runtest_makereport, receiver
 from tests.e2e.system import running_system
 from tests.engines.clients import PY_TES, installed, running
-from tests.engines.ways import ground
+from tests.engines.ways import ground, registering
 
 __all__ = ["new_receiver", "pytest_runtest_makereport", "receiver"]
 
 # What the service shows a server that is registered with the credentials `sim`.
 CREDENTIALS = "token-of-the-operator"
-
-_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items):
@@ -49,14 +46,7 @@ def system(tmp_path_factory):
 @pytest.fixture
 def register(system):
     """Put the gateway before a server: `register(server, access="open")` is the URL for clients."""
-    with ExitStack() as stack:
-
-        def register(server, **how):
-            name = f"sim-{next(_numbers)}"
-            shown = system.client.post("/v1/servers", {"name": name, "url": server.url, **how})
-            stack.callback(system.client.ask, "DELETE", f"/v1/servers/{name}")
-            return shown["gateway_url"]
-
+    with registering(system) as register:
         yield register
 
 

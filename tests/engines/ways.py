@@ -4,6 +4,7 @@ Behind each is a simulated server that executes its tasks; before each, proxies 
 engine asks and what it is told.
 """
 
+import itertools
 import os
 import random
 import signal
@@ -24,6 +25,8 @@ from tests.venvs import clean_environ
 LAUNCHER = [sys.executable, "-m", "callback_client.exec"]
 # How long it is before a command runs; how long that takes is the command's affair.
 SCRIPT = "QUEUED 0.1, INITIALIZING 0.1, RUNNING, COMPLETE"
+
+_numbers = itertools.count(1)
 
 
 class Way(StrEnum):
@@ -112,7 +115,31 @@ class Ground:
 
 
 @contextmanager
-def ground(system, register, way, folder, *, calls_back=False, profile="funnel", script=SCRIPT):
+def registering(system):
+    """Put the gateway before a server: `register(server, access="open")` is the URL for clients."""
+    with ExitStack() as stack:
+
+        def register(server, **how):
+            name = f"sim-{next(_numbers)}"
+            shown = system.client.post("/v1/servers", {"name": name, "url": server.url, **how})
+            stack.callback(system.client.ask, "DELETE", f"/v1/servers/{name}")
+            return shown["gateway_url"]
+
+        yield register
+
+
+@contextmanager
+def ground(
+    system,
+    register,
+    way,
+    folder,
+    *,
+    calls_back=False,
+    profile="funnel",
+    script=SCRIPT,
+    executes=True,
+):
     """What an engine needs to be run in one way; a server that calls back is asked by nobody.
 
     The launcher takes the server's own URL, or the gateway's if the server calls back: with its
@@ -122,7 +149,11 @@ def ground(system, register, way, folder, *, calls_back=False, profile="funnel",
         seed = random.randrange(2**32)
         server = stack.enter_context(
             running_server(
-                profile, execute=folder / "tasks", script=script, callbacks=calls_back, seed=seed
+                profile,
+                execute=folder / "tasks" if executes else None,
+                script=script,
+                callbacks=calls_back,
+                seed=seed,
             )
         )
 
