@@ -14,6 +14,7 @@ from callback_service.embedded.ports import pick_free
 from tests.adapters.cwl_wes import CwlWes
 from tests.docs.markdown import REPOSITORY, blocks
 from tests.docs.shell import Shell
+from tests.engines import toil
 from tests.engines.clients import NEW, installed
 from tests.engines.cwl_tes import WORKFLOW, cwl_tes, write_job
 from tests.services import embedded_database, missing, mongo_uri_at
@@ -68,6 +69,16 @@ def shell_with_cwl_tes(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def shell_with_toil(tmp_path_factory):
+    """Beside a `tes-sim` that executes tasks; Toil is installed, and has something to run."""
+    folder = tmp_path_factory.mktemp("reader")
+    path = {"PATH": f"{toil.toil()}{os.pathsep}{clean_environ()['PATH']}"}
+    environ = {**toil.prepared(folder), **path}
+    with _beside_tes_sim(folder, "--execute", str(folder / "tasks"), environ=path) as shell:
+        yield replace(shell, environ={**shell.environ, **environ})
+
+
+@pytest.fixture(scope="session")
 def shell_with_cwl_wes(tmp_path_factory):
     """The same beside the database of a cwl-WES that has just begun a run."""
     folder, port = tmp_path_factory.mktemp("reader"), pick_free()
@@ -84,10 +95,11 @@ def shell_with_cwl_wes(tmp_path_factory):
 
 
 @contextmanager
-def _beside_tes_sim(folder, *options):
+def _beside_tes_sim(folder, *options, environ=None):
     port = pick_free()
+    tes_sim = ("tes-sim", "--port", str(port), *options)
     with (
-        _started(folder, "tes-sim", "--port", str(port), *options, until="until Ctrl-C"),
+        _started(folder, *tes_sim, until="until Ctrl-C", environ=environ),
         _reader(folder, "--tes", f"http://127.0.0.1:{port}", tes_server=port) as shell,
     ):
         yield shell

@@ -17,6 +17,7 @@ DOCUMENTS = {
     "docs/integrations/py-tes.md": "shell_with_py_tes",
     "docs/integrations/tes-servers.md": "shell",
     "docs/integrations/tesk.md": "shell",
+    "docs/integrations/toil.md": "shell_with_toil",
     "docs/integrations/wes.md": "shell",
     "docs/integrators.md": "shell",
     "docs/operators.md": "shell",

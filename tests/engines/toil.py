@@ -33,6 +33,14 @@ def environ(url):
     return {"TOIL_TES_ENDPOINT": url, "PATH": path_with_toil()}
 
 
+def prepared(folder):
+    """What a reader needs besides Toil on the path: a workflow, a plugin of his own to link in."""
+    (folder / "flow").mkdir()
+    shutil.copy2(WORKFLOW, folder / "flow")
+    plugin = copied_plugin(folder / "plugin").parent
+    return {"PYTHONPATH": str(plugin), "TOIL_WORKDIR": str(folder)}
+
+
 def path_with_toil():
     return f"{toil()}{os.pathsep}{os.environ['PATH']}"
 
