@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ CLIENT_CODE := $(wildcard client/callback_client client/src/callback_client)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test coverage check format bench bench-servers lock clean
+.PHONY: help install run test coverage check format bench bench-servers bench-engines lock clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ bench: install  ## Measure the service on this machine
 
 bench-servers: install  ## Measure what asking TES servers costs, and how soon changes are known
 	$(BIN)/python -m bench.servers
+
+bench-engines: install  ## Measure what real engines ask TES servers, alone and with the service
+	$(BIN)/python -m bench.engines $(ARGS)
 
 # Names, versions and hashes only: which registry they come from is each machine's own affair.
 lock: install  ## Resolve the dependencies anew (LOCK_ARGS=--upgrade to take newer ones)
