@@ -1,5 +1,6 @@
 """The callback URL that servers which call back get for tasks from the gateway."""
 
+import json
 from dataclasses import dataclass, replace
 
 import pytest
@@ -100,10 +101,10 @@ def test_what_says_nothing_takes_none(service, body):
 def test_a_server_that_announces_it_gets_one_though_nobody_knows_that_it_calls():
     service = service_of("pr176", CallsBack.UNKNOWN)
     listener = service.gateway.submitter.listener
-    assert listener.url_for(service.visit()) is None
+    assert listener.url_for(service.visit(), service.visit().owner) is None
     server = Announcing(b'{"callback_supported": true}')
     listener.announced = Announced(server, service.clock, aside=lambda work: work())
-    assert listener.url_for(service.visit()).startswith(OWN_URL)
+    assert listener.url_for(service.visit(), service.visit().owner).startswith(OWN_URL)
 
 
 def test_who_calls_back_but_takes_no_url_gets_the_task_without_one():
@@ -143,7 +144,7 @@ def test_a_listener_that_was_deleted_is_not_called_any_more(service):
 def test_nothing_of_it_without_an_address_of_ours(service):
     listener = service.gateway.submitter.listener
     listener.own_url = None
-    assert listener.url_for(service.visit()) is None
+    assert listener.url_for(service.visit(), service.visit().owner) is None
     assert service.visit().server.key == DEFAULT_SERVER
 
 
@@ -168,6 +169,15 @@ class TestOwnCallbackUrl:
         assert service.task(task.id).is_tagged
         theirs = TaskKey("fp:somebody", DEFAULT_SERVER, task.id)
         assert service.tasks.load([theirs])[theirs].runs == ()
+
+    def test_the_run_is_told_by_callbacks_also_of_a_caller_who_is_somebody_else(self, service):
+        run_id, url = self.url_of(service)
+        answer = service.submit(visit=service.visit(owner="anonymous"), callback_url=url)
+        task_id = json.loads(answer.body)["id"]
+        (given,) = urls(service)
+        service.receiver.receive(Callback(given.rpartition("/")[2], task_id, State.RUNNING))
+        assert service.task(task_id).state == "RUNNING"
+        assert service.task(task_id).owed == {run_id}
 
     @pytest.mark.parametrize("token", ["", "r1.x", "../healthz"])
     def test_one_that_no_run_has_is_refused_before_anything_is_submitted(self, service, token):

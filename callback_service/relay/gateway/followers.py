@@ -28,6 +28,14 @@ class Wish:
     is_lost: bool = False
 
     @property
+    def owner(self) -> str | None:
+        """Of a run that is to be told. It may be another owner's than the caller's own tasks.
+
+        A server calls back for one owner only, and it is runs that must be told at once.
+        """
+        return self.runs[0].owner if self.runs else None
+
+    @property
     def is_none(self) -> bool:
         return not self.runs and self.callback_url is None and not self.is_lost
 

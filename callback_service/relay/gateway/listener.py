@@ -33,15 +33,15 @@ class Listener:
     _open_until: dict[str, datetime] = field(default_factory=dict)
     _refused_until: dict[str, datetime] = field(default_factory=dict)
 
-    def url_for(self, visit: Visit) -> str | None:
-        """The callback URL for a task of this caller; None where it is better to send none."""
+    def url_for(self, visit: Visit, owner: str) -> str | None:
+        """The callback URL for a task of `owner`; None where it is better to send none."""
         now = self.clock.now()
         if not self.own_url or not visit.is_lasting or not self._is_taken(visit, now):
             return None
         key = self.fingerprinter.key()
         if key is None:
             return None
-        run, token = listener_run(visit.owner, visit.server.key, now, key)
+        run, token = listener_run(owner, visit.server.key, now, key)
         with suppress(Unavailable):
             if self._is_open(run, now):
                 return f"{self.own_url.rstrip('/')}/callbacks/{token}"

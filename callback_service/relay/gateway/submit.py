@@ -64,7 +64,7 @@ class Submitter:
 
     def _submit(self, visit: Visit, submission: Submission, wish: Wish) -> Answer:
         asked_at = self.clock.now()
-        return self._followed(visit, submission, wish, self._ask(visit, submission), asked_at)
+        return self._followed(visit, submission, wish, self._ask(visit, submission, wish), asked_at)
 
     def _followed(
         self,
@@ -81,8 +81,8 @@ class Submitter:
         self.wanting.want(visit.server.key)
         return answer if wish.is_none else answer.saying(X_Callback_Registered=_word(is_kept))
 
-    def _ask(self, visit: Visit, submission: Submission) -> Answer:
-        callback_url = self.listener.url_for(visit)
+    def _ask(self, visit: Visit, submission: Submission, wish: Wish) -> Answer:
+        callback_url = self.listener.url_for(visit, wish.owner or visit.owner)
         reply = self._post(visit, submission, callback_url)
         if callback_url is not None and reply.status == 400:
             # A refusal, so nothing was made of it. Maybe it is the URL that it did not like.
