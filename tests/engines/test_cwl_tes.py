@@ -15,6 +15,8 @@ from tests.engines.ways import Way
 TASKS = 20
 # In all: twenty of them are the client's, which submits its tasks in any case.
 MOST_REQUESTS = 40
+# One list confirms many ends, and on a slow machine they come one by one.
+CONFIRMATIONS = 15
 
 
 def completes(on, stdout, stderr, code, tasks):
@@ -43,10 +45,11 @@ def test_with_the_launcher_it_asks_its_server_for_no_task(set_up):
     assert outcome.requests <= MOST_REQUESTS
 
 
-def test_with_the_launcher_nobody_asks_a_server_that_calls_back(set_up):
+def test_with_the_launcher_a_server_that_calls_back_is_asked_by_the_service_alone(set_up):
+    """And by that only to confirm ends, some seconds after them."""
     outcome = run(set_up(Way.LAUNCHER, calls_back=True))
-    assert outcome.at_server.pop("GetServiceInfo", 0) <= 2
-    assert outcome.at_server == {"CreateTask": TASKS}
+    assert outcome.at_server["CreateTask"] == TASKS
+    assert outcome.requests <= TASKS + CONFIRMATIONS
 
 
 @pytest.mark.parametrize("way", [Way.GATEWAY, Way.LAUNCHER])
