@@ -14,7 +14,7 @@ from callback_service.embedded.ports import pick_free
 from tests.adapters.cwl_wes import CwlWes
 from tests.docs.markdown import REPOSITORY, blocks
 from tests.docs.shell import Shell
-from tests.engines import toil
+from tests.engines import snakemake, toil
 from tests.engines.clients import NEW, installed
 from tests.engines.cwl_tes import WORKFLOW, cwl_tes, write_job
 from tests.services import embedded_database, missing, mongo_uri_at
@@ -66,6 +66,16 @@ def shell_with_cwl_tes(tmp_path_factory):
     with _beside_tes_sim(folder, "--execute", str(folder / "tasks")) as shell:
         path = f"{shell.environ['PATH']}{os.pathsep}{program.parent}"
         yield replace(shell, environ={**shell.environ, "PATH": path})
+
+
+@pytest.fixture(scope="session")
+def shell_with_snakemake(tmp_path_factory):
+    """Beside a `tes-sim` that executes tasks; Snakemake is installed, and has something to run."""
+    folder = tmp_path_factory.mktemp("reader")
+    environ = snakemake.prepared(folder, words=1)
+    with _beside_tes_sim(folder, "--execute", str(folder / "tasks")) as shell:
+        path = f"{shell.environ['PATH']}{os.pathsep}{environ['PATH']}"
+        yield replace(shell, environ={**shell.environ, **environ, "PATH": path})
 
 
 @pytest.fixture(scope="session")

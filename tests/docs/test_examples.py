@@ -15,6 +15,7 @@ DOCUMENTS = {
     "docs/integrations/nextflow.md": "shell_with_a_tes_server",
     "docs/integrations/protes.md": "shell",
     "docs/integrations/py-tes.md": "shell_with_py_tes",
+    "docs/integrations/snakemake.md": "shell_with_snakemake",
     "docs/integrations/tes-servers.md": "shell",
     "docs/integrations/tesk.md": "shell",
     "docs/integrations/toil.md": "shell_with_toil",

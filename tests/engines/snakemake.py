@@ -1,4 +1,4 @@
-"""Snakemake with its plugin for TES, and the workflow that it runs: four jobs, and one after them.
+"""Snakemake with its plugin for TES, and the workflow that it runs: some jobs, and one after them.
 
 Its jobs bring Snakemake along: they fetch the sources and their inputs from the storage, run
 Snakemake again, and put their outputs there.
@@ -13,8 +13,7 @@ from pathlib import Path
 from tests.engines.venv import engine_venv
 
 SNAKEFILE = Path(__file__).parent / "workflows" / "snakemake" / "Snakefile"
-EXPECTED = "".join(f"word {number}\n" for number in range(4))
-JOBS = 5
+WORDS = 4
 PACKAGES = [
     "snakemake==9.27.1",
     "snakemake-executor-plugin-tes==0.1.3",
@@ -44,27 +43,39 @@ def programs():
     return engine_venv("snakemake-9.27.1", version, *PACKAGES)
 
 
-def environ(folder):
-    """With `snakemake`, and what it wants to be there."""
+def prepared(folder, words=WORDS, seconds=0):
+    """A folder to run it in, and the environment: with `snakemake`, and what that wants there."""
+    shutil.copy(SNAKEFILE, folder)
     rsync = folder / "bin" / "rsync"
-    rsync.parent.mkdir(exist_ok=True)
+    rsync.parent.mkdir()
     rsync.write_text(RSYNC)
     rsync.chmod(rsync.stat().st_mode | stat.S_IXUSR)
     path = os.pathsep.join([str(rsync.parent), str(programs())])
-    (folder / "container.sh").write_text(CONTAINER.format(path=path))
-    return {"PATH": os.pathsep.join([path, os.environ["PATH"]]), "HOME": str(folder)}
+    container = folder / "container.sh"
+    container.write_text(CONTAINER.format(path=path))
+    profile = folder / "profile" / "config.yaml"
+    profile.parent.mkdir()
+    wanted = [f"words={words}", f"seconds={seconds}"]
+    profile.write_text(f"jobscript: {container}\nconfig: {wanted}\n")
+    return {
+        "PATH": os.pathsep.join([path, os.environ["PATH"]]),
+        "HOME": str(folder),
+        "SNAKEMAKE_PROFILE": str(profile.parent),
+    }
 
 
-def command(url, folder, *options, seconds=0):
-    shutil.copy(SNAKEFILE, folder)
+def command(url, folder, *options):
     return [
         programs() / "snakemake",
-        *("--executor", "tes", "--tes-url", url, "--jobs", JOBS),
+        *("--executor", "tes", "--tes-url", url, "--jobs", "5"),
         *("--default-storage-provider", "fs", "--default-storage-prefix", folder / "storage"),
-        *("--jobscript", "container.sh", "--config", f"seconds={seconds}"),
         *options,
     ]
 
 
 def result(folder):
     return (folder / "storage" / "all.txt").read_text()
+
+
+def expected(words=WORDS):
+    return "".join(f"word {number}\n" for number in range(words))
