@@ -60,7 +60,7 @@ class Crowd:
         now = self._clock()
         if now >= self._quiet_until:
             fields = {"at_once": self._at_once, "refused": self._refused}
-            log.warning("callbacks.refused", extra={"fields": fields})
+            log.warning("callbacks.crowded", extra={"fields": fields})
             self._refused, self._quiet_until = 0, now + _QUIET
 
 
