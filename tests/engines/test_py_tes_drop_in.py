@@ -1,6 +1,7 @@
 """A program on py-tes, unmodified, started by the launcher."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +18,8 @@ from tests.engines.tasks import ENDLESS
 from tests.tes_sim.running import running_server
 from tests.venvs import clean_environ
 
-WORKFLOW = Path(__file__).parent / "programs" / "workflow.py"
+PROGRAMS = Path(__file__).parent / "programs"
+WORKFLOW, PY_TES = PROGRAMS / "workflow.py", PROGRAMS / "py_tes.py"
 LAUNCHER = [sys.executable, "-m", "callback_client.exec"]
 # Long enough for whoever looks every second to see all of it.
 STEADY = "QUEUED 0.5, RUNNING 2, COMPLETE"
@@ -122,9 +124,33 @@ def test_the_gateways_url_serves_as_well(system, register, start, how):
     assert asked == []
 
 
+@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize("ask", ["create_task", "get_service_info", "list_tasks"])
+def test_a_gateway_that_asks_for_tokens_is_shown_the_services_own(system, register, version, ask):
+    """Toil asks for service-info before anything else."""
+    with running_server("funnel", seed=next(_seeds)) as server:
+        how = {"url": register(server, access="token")}
+        what = [{"executors": [{"image": "i", "command": ["c"]}]}] if "create" in ask else []
+        environ = {**clean_environ(), "CALLBACK_API_TOKEN": system.client.token, "NO_PROXY": "*"}
+        launched = [*LAUNCHER, "--service", system.api.url, "--", installed(version), PY_TES]
+        for command, word in ((launched, "returned"), (launched[-2:], "raised")):
+            done = subprocess.run(
+                command,
+                input=json.dumps([how, ask, *what]),
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            )
+            # Anybody may ask for service-info, as the gateway has it.
+            anybody = ask == "get_service_info"
+            assert list(json.loads(done.stdout))[0] == ("returned" if anybody else word)
+
+
 @ways
 def test_the_service_dies_and_comes_back_in_the_middle(system, server, start, how):
-    program = start(server.url, 10, "QUEUED 1, RUNNING 9, COMPLETE", how)
+    program = start(server.url, 10, "QUEUED 1, RUNNING 14, COMPLETE", how)
     until(lambda: set(server.states().values()) == {State.RUNNING})
     for process in (*system.apis, *system.workers):
         process.end()
