@@ -110,10 +110,14 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
     def _following(self) -> Optional[Following]:
         return _following(self._own)
 
-    def create_task(self, task: Task) -> str:
+    def _request_params(self, *args: Any, **kwargs: Any) -> Dict[str, Any]:
         if self._following and not (self.token or self.user):
             # Its tasks at the gateway are then those of the run, and not anybody's.
             self.token = self._following.token_for(self.url)
+        params: Dict[str, Any] = super()._request_params(*args, **kwargs)
+        return params
+
+    def create_task(self, task: Task) -> str:
         task_id: str = super().create_task(task)
         if self.unfinished:
             self.unfinished.add(self, task_id)

@@ -125,9 +125,8 @@ def test_the_gateways_url_serves_as_well(system, register, start, how):
 
 
 @pytest.mark.parametrize("version", [OLD, NEW])
-@pytest.mark.parametrize("ask", ["create_task", "get_service_info", "list_tasks"])
+@pytest.mark.parametrize("ask", ["create_task", "list_tasks"])
 def test_a_gateway_that_asks_for_tokens_is_shown_the_services_own(system, register, version, ask):
-    """Toil asks for service-info before anything else."""
     with running_server("funnel", seed=next(_seeds)) as server:
         how = {"url": register(server, access="token")}
         what = [{"executors": [{"image": "i", "command": ["c"]}]}] if "create" in ask else []
@@ -143,9 +142,7 @@ def test_a_gateway_that_asks_for_tokens_is_shown_the_services_own(system, regist
                 timeout=60,
                 check=True,
             )
-            # Anybody may ask for service-info, as the gateway has it.
-            anybody = ask == "get_service_info"
-            assert list(json.loads(done.stdout))[0] == ("returned" if anybody else word)
+            assert json.loads(done.stdout).keys() >= {word}
 
 
 @ways
