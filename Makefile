@@ -14,10 +14,11 @@ CLIENT_CODE := $(wildcard client/callback_client client/src/callback_client)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test coverage check format bench bench-servers bench-engines lock clean
+.PHONY: help install run test coverage check format bench bench-servers bench-engines \
+	faults faults-quick faults-controls lock clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## Set up .venv with the locked dependencies and this checkout
 
@@ -48,6 +49,15 @@ bench-servers: install  ## Measure what asking TES servers costs, and how soon c
 
 bench-engines: install  ## Measure what real engines ask TES servers, alone and with the service
 	$(BIN)/python -m bench.engines $(ARGS)
+
+faults: install  ## Put every promise to the test, under faults
+	$(BIN)/python -m tests.faults
+
+faults-quick: install  ## The short form of the same
+	$(BIN)/python -m tests.faults --quick
+
+faults-controls: install  ## Show that each of them can fail, by builds that are broken on purpose
+	$(BIN)/python -m tests.faults --quick --controls
 
 # Names, versions and hashes only: which registry they come from is each machine's own affair.
 lock: install  ## Resolve the dependencies anew (LOCK_ARGS=--upgrade to take newer ones)

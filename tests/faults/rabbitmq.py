@@ -6,10 +6,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from callback_service.embedded.ports import pick_free
+from tests.e2e.brokers import RabbitBroker
 from tests.e2e.conditions import until
 from tests.e2e.processes import Process
+from tests.faults.scenario import Stage
 from tests.services import missing
 
 # Where packages put the scripts that do not change to another user first.
@@ -95,3 +98,9 @@ class OwnRabbitMq:
 def _find(program: str) -> str:
     found = shutil.which(program, path=f"{_BESIDE}{os.pathsep}{os.environ['PATH']}")
     return found or missing(f"RabbitMQ ({program})")
+
+
+def rabbitmq_for(stage: Stage) -> Any:
+    """One that is there already does for the short form: it is away for this system alone."""
+    is_there = "TEST_RABBITMQ_URL" in os.environ
+    return RabbitBroker if stage.is_quick and is_there else OwnRabbitMq

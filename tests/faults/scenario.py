@@ -25,7 +25,7 @@ class Stage:
     @property
     def patience(self) -> float:
         """Seconds without any progress after which nothing more is expected."""
-        return 10.0 if self.is_quick else 30.0
+        return 20.0 if self.is_quick else 40.0
 
 
 @dataclass(frozen=True, slots=True)

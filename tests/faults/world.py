@@ -3,7 +3,7 @@
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,8 @@ from tests.faults.records import Move, Stored
 from tests.faults.scenario import Stage
 
 DATABASE = "callback-service"
+# Seconds.
+_ENDING = 4.0
 # Nobody waits here for the five minutes that it is by default until the third attempt.
 SCHEDULE = (0, *[1] * 19)
 
@@ -56,9 +58,9 @@ class World:
     def settle(self, *fleets: Sending) -> "Settled":
         """Wait until all is acknowledged and told, or nothing moves any more; open the books."""
         self.system.revive()
-        patience = self.stage.patience
-        until_still(lambda: progress_of(fleets), lambda: progress_of(fleets).is_over, patience)
-        until_still(self.receivers.counts, self.is_all_told, patience)
+        progress = lambda: progress_of(fleets)  # noqa: E731  as short as what it stands for
+        until_still(progress, lambda: progress().is_over, lambda: self.stage.patience)
+        until_still(self.receivers.counts, self.is_all_told, self._patience)
         attempts = [one for fleet in fleets for one in fleet.history()]
         ledger = open_ledger(attempts, self.stored(), self.receivers.history())
         return Settled(ledger, progress_of(fleets), self.receivers.counts().deliveries)
@@ -66,6 +68,11 @@ class World:
     def is_all_told(self) -> bool:
         moves = sum(len(one.history) * len(one.runs) for one in self.stored())
         return self.receivers.counts().told >= moves
+
+    def _patience(self) -> float:
+        """Who owes nothing any more will not say more; what is under way ends soon."""
+        is_owed = any(one.owed for one in self.stored())
+        return self.stage.patience if is_owed else _ENDING
 
     def stored(self) -> list[Stored]:
         names = {run.id: name for name, run in self.runs.items()}
@@ -90,20 +97,28 @@ class Settled:
 
 
 @contextmanager
-def running_world(stage: Stage, *, runs: int = 10, **shape: Any) -> Iterator[World]:
-    """Two APIs and two workers, unless `shape` says otherwise (see `running_system`)."""
+def running_world(
+    stage: Stage, *, runs: int = 10, tasks: Sequence[str] = (), **shape: Any
+) -> Iterator[World]:
+    """Two APIs and two workers, unless `shape` says otherwise (see `running_system`).
+
+    `tasks`: what every run follows from the beginning.
+    """
     shape = {"apis": 2, "workers": 2, "command": command_of(stage), **shape}
     broker = shape.pop("broker", stage.new_broker)
     with ExitStack() as stack:
         receivers = stack.enter_context(receiving(stage.seed))
         system = stack.enter_context(running_system(stage.folder, broker, **shape))
-        yield World(stage, system, receivers, register(system.client, receivers, runs))
+        yield World(stage, system, receivers, register(system.client, receivers, runs, tasks))
 
 
-def register(client: Client, receivers: Receiving, number: int) -> dict[str, Run]:
+def register(
+    client: Client, receivers: Receiving, number: int, tasks: Sequence[str] = ()
+) -> dict[str, Run]:
+    wish: dict[str, Any] = {"retry_schedule": SCHEDULE, **({"tasks": tasks} if tasks else {})}
     known = {}
     for name in (f"run-{one:02d}" for one in range(1, number + 1)):
-        known[name] = client.register(f"{receivers.url}{name}", retry_schedule=SCHEDULE)
+        known[name] = client.register(f"{receivers.url}{name}", **wish)
         receivers.trust(name, known[name].secret)
     return known
 
@@ -124,10 +139,12 @@ def _stored(document: Mapping[str, Any], names: Mapping[str, str]) -> Stored:
     )
 
 
-def until_still(progress: Callable[[], Any], holds: Callable[[], bool], patience: float) -> None:
+def until_still(
+    progress: Callable[[], Any], holds: Callable[[], bool], patience: Callable[[], float]
+) -> None:
     """Wait for what shall come to pass for as long as anything moves."""
     last, moved_at = progress(), time.monotonic()
-    while not holds() and time.monotonic() - moved_at < patience:
+    while not holds() and time.monotonic() - moved_at < patience():
         time.sleep(0.2)
         if (now := progress()) != last:
             last, moved_at = now, time.monotonic()

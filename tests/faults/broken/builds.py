@@ -92,6 +92,21 @@ def repeats_under_new_ids() -> None:
     deliver.webhook_id = lambda _run, _items: f"msg_{uuid4().hex}"
 
 
+def stops_at_once() -> None:
+    """A worker that is asked to stop does, whatever is under way."""
+    import os
+
+    from callback_service.relay.dispatch import Dispatcher
+    from callback_service.wiring import telling
+
+    class StopsAtOnce(Dispatcher):
+        async def stop(self, grace: float) -> None:
+            del grace
+            os._exit(0)
+
+    telling.Dispatcher = StopsAtOnce
+
+
 BUILDS: dict[str, Callable[[], None]] = {
     build.__name__: build
     for build in (
@@ -102,5 +117,6 @@ BUILDS: dict[str, Callable[[], None]] = {
         forgets_generations,
         never_sweeps,
         repeats_under_new_ids,
+        stops_at_once,
     )
 }

@@ -7,7 +7,9 @@ from tests.faults.scenarios import (
     killed_after_telling,
     killed_processes,
     killed_up,
+    many_runs,
     order,
+    rolling_restart,
     stopped_past_its_lease,
 )
 
@@ -18,6 +20,8 @@ _ALL = (
     killed_after_telling,
     order,
     stopped_past_its_lease,
+    rolling_restart,
+    many_runs,
     killed_up,
 )
 SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _ALL}

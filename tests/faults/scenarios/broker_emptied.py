@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.e2e.conditions import until
 from tests.faults.judge import judge
-from tests.faults.rabbitmq import OwnRabbitMq
+from tests.faults.rabbitmq import rabbitmq_for
 from tests.faults.scenario import Result, Scenario, Stage
 from tests.faults.world import World, running_world
 
@@ -30,7 +30,7 @@ QUICK = Size(rate=20, away=(3,))
 
 def play(stage: Stage) -> Result:
     size = QUICK if stage.is_quick else FULL
-    with running_world(stage, broker=OwnRabbitMq, runs=5) as world:
+    with running_world(stage, broker=rabbitmq_for(stage), runs=5) as world:
         pids, told_after = world.pids(), []
         *busy, quiet = sorted(world.runs)
         with world.loaded(size.rate, 600, busy) as fleet, ExitStack() as stack:
