@@ -174,8 +174,11 @@ class Endings:
             return self._signal(signalnum, handler)
         # Also for what it refuses: not a handler, not in the main thread.
         self._signal(signalnum, handler)
-        self._signal(signalnum, self._see)
-        before, self._handlers[signalnum] = self._handlers[signalnum], handler
+        before, after = self._handlers[signalnum], self._getsignal(signalnum)
+        if after is not signal.SIG_IGN:
+            # To be ignored is handed down to programs that are started; other handlers are not.
+            self._signal(signalnum, self._see)
+        self._handlers[signalnum] = after
         return before
 
     def _get(self, signalnum: int) -> Any:
@@ -184,8 +187,6 @@ class Endings:
 
     def _see(self, number: int, frame: Any) -> None:
         handler = self._handlers[number]
-        if handler is signal.SIG_IGN:
-            return
         is_first = self._canceling is None
         if is_first:
             # In a thread, which the interpreter waits for at its end: this one may hold any lock.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import Any, Dict, Tuple
 
@@ -20,6 +21,9 @@ class Unfinished:
     def __init__(self) -> None:
         self._tasks: Dict[Tuple[str, str], Any] = {}
         self._is_ending = False
+        if hasattr(os, "register_at_fork"):
+            # They are the parent's: pools end their children by SIGTERM, and go on themselves.
+            os.register_at_fork(after_in_child=self._tasks.clear)
 
     def add(self, client: Any, task_id: str) -> None:
         self._tasks[client.url, task_id] = client

@@ -43,6 +43,21 @@ except KeyboardInterrupt:
     print("interrupted", flush=True)
     raise
 """
+# What it starts shall not end with it.
+SHELTERED = """
+import signal, subprocess, sys
+def shelter():
+    assert signal.signal(signal.SIGTERM, signal.SIG_IGN) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+code = "print('up', flush=True); input()"
+child = [sys.executable, "-c", code]
+pipe = subprocess.PIPE
+with subprocess.Popen(child, stdin=pipe, stdout=pipe, preexec_fn=shelter) as process:
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(b"go on\\n")
+print(process.returncode)
+"""
 LAUNCHER = [sys.executable, "-m", "callback_client.exec"]
 
 
@@ -172,6 +187,11 @@ def test_a_signal_does_what_it_does_without(program, options, number, how):
     path = program(SIGNALED)
     alone = signaled([path, how], number)
     assert signaled([*LAUNCHER, *options, "--", path, how], number) == alone
+
+
+def test_what_a_program_lets_others_ignore_they_ignore(program):
+    path = program(SHELTERED)
+    assert launched(path, options=["--cancel-on-exit"]).stdout == run(path).stdout == "0\n"
 
 
 def test_a_program_that_is_not_what_its_mend_knows_runs_as_it_is(program, tmp_path):

@@ -1,8 +1,10 @@
 """What has not ended is canceled, once each, whatever the server says to some of it."""
 
 import logging
+import os
 import threading
 
+import pytest
 from callback_client.unfinished import Unfinished
 
 
@@ -54,3 +56,18 @@ def test_what_is_submitted_at_the_last_moment_is_canceled_too():
     late.start()
     late.join()
     assert tes.canceled == ["job-1"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is nothing to fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_cancels_its_own_only():
+    tes, unfinished = FakeTes(), Unfinished()
+    unfinished.add(tes, "job-of-the-parent")
+    child = os.fork()
+    if child == 0:
+        unfinished.add(tes, "job-of-the-child")
+        unfinished.cancel()
+        os._exit(0 if tes.canceled == ["job-of-the-child"] else 1)
+    assert os.waitpid(child, 0) == (child, 0)
+    unfinished.cancel()
+    assert tes.canceled == ["job-of-the-parent"]
