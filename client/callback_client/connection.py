@@ -137,7 +137,7 @@ def _problem(answer: requests.Response) -> CallbackServiceError:
     except ValueError:
         found = None
     problem = found if isinstance(found, dict) else {}
-    detail = problem.get("detail", "")
+    detail, errors = problem.get("detail", ""), problem.get("errors")
     if answer.is_redirect:
         detail = f"the service is elsewhere: {answer.headers.get('Location')}"
     return CallbackServiceError(
@@ -146,7 +146,7 @@ def _problem(answer: requests.Response) -> CallbackServiceError:
         title=str(problem.get("title") or answer.reason or ""),
         errors=[
             FieldError(str(error.get("field", "")), str(error.get("reason", "")))
-            for error in problem.get("errors") or ()
+            for error in (errors if isinstance(errors, list) else ())
             if isinstance(error, dict)
         ],
         retry_after=_seconds(answer.headers.get("Retry-After", "")),

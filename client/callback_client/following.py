@@ -139,20 +139,40 @@ class Following:
         return answer
 
     def _settle(self) -> None:
+        try:
+            self._add_owed()
+        except CallbackServiceError as error:
+            if error.status != 404:
+                raise
+            # The run had expired, or somebody had deleted it: into another one.
+            self._add_owed()
+
+    def _add_owed(self) -> None:
         owed = sorted(self._owed)
         if not owed:
             return
         named = [(self._name_of(url), task_id) for url, task_id in owed]
+        run_id = self._run(named[0][0])
         try:
-            self._client.add_tasks(self._run(named[0][0]), named)
+            self._client.add_tasks(run_id, named)
         except CallbackServiceError as error:
-            if error.status != 404:
-                raise
-            # The run has expired, or somebody deleted it.
-            self._run_id = None
-            self._client.add_tasks(self._run(named[0][0]), named)
+            if error.status == 400:
+                # A server may have got another name: look again, the next time.
+                self._servers.clear()
+            if error.status == 404:
+                self._lose(run_id)
+            raise
         self._followed.update(owed)
         self._owed.difference_update(owed)
+
+    def _lose(self, run_id: str) -> None:
+        """There is no such run: all that was followed in it is owed to the next one."""
+        with self._registering:
+            # Another thread may have found out as well, and have that one already.
+            if self._run_id == run_id:
+                self._run_id = None
+                self._owed.update(self._followed)
+                self._followed.clear()
 
     def _run(self, server: str) -> str:
         with self._registering:
@@ -195,10 +215,8 @@ class Following:
                 del self._cursors[run_id]
                 return ()
             if error.status == 404:
-                # Its tasks go into another one, when somebody asks for the next of them.
-                self._run_id = None
-                self._owed.update(self._followed)
-                self._followed.clear()
+                # Into another one, when somebody asks for the next of its tasks.
+                self._lose(run_id)
             raise
         self._cursors[run_id] = page.cursor
         return page.updates

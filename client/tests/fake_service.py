@@ -106,6 +106,8 @@ class FakeService:
         self.news: Json = {}
         self._failures: Deque[Answer] = deque()
         self._runs: Dict[str, KnownRun] = {}
+        # Also of those that were deleted: an id is given once.
+        self._registered = 0
         self._servers: Dict[str, Json] = {}
         self._histories: Dict[Key, List[Json]] = {}
         self._epoch = 0
@@ -229,7 +231,8 @@ class FakeService:
             errors = [{"field": "server", "reason": reason}]
             raise Refused(400, "Bad Request", f"server: {reason}", errors=errors)
         with self._changed:
-            run_id = f"r{len(self._runs):020}"
+            run_id = f"r{self._registered:020}"
+            self._registered += 1
             shown = {
                 "id": run_id,
                 "name": body.get("name", ""),

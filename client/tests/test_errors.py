@@ -36,7 +36,9 @@ def test_a_busy_service_says_when_to_come_back(client, service):
     assert len(service.exchanges) == 1  # nothing is tried twice
 
 
-@pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", [], {"errors": ["odd"]}])
+@pytest.mark.parametrize(
+    "body", [b"<html>Bad gateway</html>", b"", [], {"errors": ["odd"]}, {"errors": 5}]
+)
 def test_an_error_that_is_no_problem_document_is_one_all_the_same(client, service, body):
     service.answer_next(Answer(502, body))
     with pytest.raises(CallbackServiceError) as refused:

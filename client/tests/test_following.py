@@ -206,7 +206,47 @@ def test_a_run_that_was_deleted_is_followed_by_another(following, client, servic
     client.delete(run.id)
     following.follow(TES, "job-2")
     (run,) = client.runs()
-    assert [task.id for task in client.tasks(run.id)] == ["job-2"]
+    # With what was followed in the one before: its end is to be told as well.
+    assert [task.id for task in client.tasks(run.id)] == ["job-1", "job-2"]
+
+
+def test_who_finds_late_that_a_run_was_deleted_makes_no_third_one(following, client, service):
+    following.follow(TES, "job-1")
+    (lost,) = client.runs()
+    client.delete(lost.id)
+    both = threading.Barrier(2, timeout=10)
+    add, answered = service.add_run_tasks, threading.local()
+
+    def add_together(run_id, **asked):
+        # Both name their tasks to the run that is gone before either of them is answered.
+        if run_id == lost.id and not getattr(answered, "once", False):
+            answered.once = True
+            both.wait()
+        return add(run_id=run_id, **asked)
+
+    service.add_run_tasks = add_together
+    threads = [
+        threading.Thread(target=following.follow, args=(TES, task_id))
+        for task_id in ("job-2", "job-3")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (run,) = client.runs()
+    assert [task.id for task in client.tasks(run.id)] == ["job-1", "job-2", "job-3"]
+
+
+def test_a_server_that_gets_another_name_is_found_again(following, client, service, clock):
+    following.follow(TES, "job-1")
+    client.delete_server("sim")
+    client.register_server("another", TES)
+    service.fail(400)
+    following.follow(TES, "job-2")
+    clock.time += 60
+    following.follow(TES, "job-3")
+    named = [task["server"] for task in service.asked("add_run_tasks")[-1].body["tasks"]]
+    assert named == ["another", "another"]
 
 
 def test_a_task_that_the_service_forgot_is_named_again(following, client, service):
