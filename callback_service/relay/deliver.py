@@ -147,7 +147,7 @@ class Deliverer:
 
     async def _fail(self, run: Run, failing: Failing) -> Ending:
         """All that it was owed is told; now, that it has failed."""
-        reason = await self._call(self._why_not_to_fail, run)
+        reason = await self._call(self._why_not_to_fail, run, failing)
         if reason:
             after = replace(run, last_error=f"not marked SYSTEM_ERROR: {reason}")
         else:
@@ -245,13 +245,17 @@ class Deliverer:
             self.tasks.mark_told(run.id, settled)
         return [item for task in tasks for item in items_of(task, run.id)]
 
-    def _why_not_to_fail(self, run: Run) -> str | None:
-        """What has changed since it was given up."""
+    def _why_not_to_fail(self, run: Run, failing: Failing) -> str | None:
+        """What has changed since it was given up, which may be days while its WES is away."""
         if not can_fail(run.sink):
             return "its sink is another one now"
         states, _ = self.tasks.counts(run.id)
-        is_over = all(state.is_final for state in states)
-        return None if is_over else "a task of it goes on"
+        if not all(state.is_final for state in states):
+            return "a task of it goes on"
+        last_change = self.tasks.last_change(run.id)
+        # Also if that one has ended: its engine was alive when it began.
+        has_moved = last_change is not None and last_change > failing.at
+        return "a task of it has moved since it was given up" if has_moved else None
 
     def _limit(self, run: Run) -> int:
         return BATCH_TASKS if takes_batches(run.sink) else SINGLE_TASKS

@@ -79,7 +79,7 @@ class StuckRuns:
     def give_up(self, run_id: str, by: str, reason: str) -> Run:
         """Let the run be marked as failed where it is told, after what it is owed.
 
-        Whoever delivers to it does so, and looks once more whether all of its tasks have ended.
+        Whoever delivers to it does so, unless a task of it goes on then, or has moved since.
         Raises `Conflict` where that cannot be; a run that is gone already stays as it is.
         """
         run = self._find(run_id)

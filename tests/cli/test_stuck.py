@@ -61,6 +61,13 @@ def test_on_a_terminal_it_asks_first(cli, service, run_id, answer, is_marked):
     assert (result.exit_code == 0) == is_marked
 
 
+@pytest.mark.usefixtures("_on_a_terminal")
+def test_the_question_is_no_part_of_the_answer(cli, run_id):
+    result = cli("runs", "fail", run_id, "--json", input="y\n")
+    assert "SYSTEM_ERROR?" in result.stderr
+    assert "SYSTEM_ERROR?" not in result.stdout
+
+
 def test_a_run_that_has_ended_meanwhile_is_told_of_as_not_marked(cli, service, run_id):
     ended = "the run A1B2C3 has ended at cwl-WES: COMPLETE"
     service.marking = {"status": "gone", "last_error": ended}

@@ -181,9 +181,9 @@ class TestGivingUp:
 
     def test_what_it_is_owed_is_told_before(self):
         stuck = Stuck()
-        stuck.give_up()
         stuck.service.join(stuck.run_id, "t2")
         stuck.service.read_truth("t2", State.EXECUTOR_ERROR)
+        stuck.give_up()
         stuck.service.deliver(stuck.run_id)
         assert stuck.wes.state() == "SYSTEM_ERROR"
         assert stuck.wes.states() == {"t1": "COMPLETE", "t2": "EXECUTOR_ERROR"}
@@ -196,6 +196,17 @@ class TestGivingUp:
         assert stuck.wes.state() == "RUNNING"
         assert (stuck.run.status, stuck.run.failing) == (RunStatus.ACTIVE, None)
         assert stuck.run.last_error == "not marked SYSTEM_ERROR: a task of it goes on"
+
+    def test_so_does_one_that_has_begun_and_ended_meanwhile(self):
+        stuck = Stuck()
+        stuck.give_up()
+        stuck.service.clock.advance(60)
+        stuck.service.join(stuck.run_id, "t2")
+        stuck.service.read_truth("t2", State.COMPLETE)
+        stuck.service.deliver()
+        assert stuck.wes.state() == "RUNNING"
+        assert (stuck.run.status, stuck.run.failing) == (RunStatus.ACTIVE, None)
+        assert "has moved since it was given up" in stuck.run.last_error
 
     def test_a_sink_that_was_changed_meanwhile_is_marked_by_nobody(self):
         stuck = Stuck()

@@ -103,7 +103,9 @@ def is_terminal() -> bool:
 def _confirm(run: str) -> None:
     if not is_terminal():
         raise CommandFailed("There is nobody to ask: say --yes.", ExitCode.WRONG_USE)
-    typer.confirm(f"Mark the WES run of {output.plain(run)} as SYSTEM_ERROR?", abort=True)
+    question = f"Mark the WES run of {output.plain(run)} as SYSTEM_ERROR?"
+    # What it answers with --json is read by a program, though somebody sits before it.
+    typer.confirm(question, abort=True, err=True)
 
 
 def _wait_for(service: ServiceClient, run: Json) -> Json:
