@@ -88,7 +88,7 @@ class ServersSettings(Section):
         description="Requests to a server that may be saved up for when much happens.",
     )
     fast: float = Field(
-        default=1, ge=0.1, le=3600, description="Seconds between two looks at a task that moves."
+        default=1.5, ge=0.1, le=3600, description="Seconds between two looks at a task that moves."
     )
     slow: float = Field(
         default=60,

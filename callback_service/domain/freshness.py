@@ -16,6 +16,8 @@ PART = 0.1
 # While a client waits for it: who waits for what takes an hour does not mind a second. But what is
 # older than `Patience.fresh` is not told any more.
 WANTED, WANTED_PART, WANTED_SLOW = timedelta(seconds=0.3), 0.015, timedelta(seconds=1.5)
+# While others wait here for news of it: as seldom as an engine would look by itself.
+WAITED = timedelta(seconds=1.5)
 # What was written so long before a poll began was there to be read.
 VISIBLE = timedelta(seconds=1)
 # After so long nobody asks any more whether a task ended as a callback told.
@@ -31,7 +33,7 @@ class Patience:
     is answered from what is known.
     """
 
-    fast: timedelta = timedelta(seconds=1)
+    fast: timedelta = WAITED
     slow: timedelta = timedelta(seconds=60)
     silence: timedelta = timedelta(seconds=60)
     fresh: timedelta = timedelta(seconds=2)
@@ -111,6 +113,8 @@ def due_at(task: Unsettled, server: Server, patience: Patience, now: datetime) -
         # A callback told of it. Its server is in no hurry to say the same.
         known = changed
     wait = min(max((now - changed) * PART, patience.fast), patience.slow)
+    if server.polling.is_waited(now):
+        wait = min(wait, WAITED)
     if server.polling.is_wanted(now):
         wait = min(wait, max((now - changed) * WANTED_PART, WANTED), WANTED_SLOW)
     return known + wait

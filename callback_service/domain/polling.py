@@ -66,7 +66,8 @@ class Polling:
     `claim` counts the claims; whoever made the last one holds the server until
     `held_until`. `paid_until` is the time up to which the budget is spent (it may
     be in the future). `covered_at` is when a poll began that asked for every open
-    task. `wanted_until` is up to when clients are waiting for its tasks.
+    task. Up to `wanted_until` clients ask the gateway for its tasks, who would ask the server
+    else; up to `waited_until` others wait here for what becomes of some.
     """
 
     claim: int = 0
@@ -75,6 +76,7 @@ class Polling:
     polled_at: datetime | None = None
     covered_at: datetime | None = None
     wanted_until: datetime | None = None
+    waited_until: datetime | None = None
     paid_until: datetime | None = None
     requests: int = 0
     failures: int = 0
@@ -92,6 +94,13 @@ class Polling:
 
     def is_wanted(self, now: datetime) -> bool:
         return self.wanted_until is not None and now < self.wanted_until
+
+    def is_waited(self, now: datetime) -> bool:
+        return self.waited_until is not None and now < self.waited_until
+
+    def is_awaited(self, now: datetime) -> bool:
+        """Whether anybody is there who would like to know soon."""
+        return self.is_wanted(now) or self.is_waited(now)
 
     def terms(self, budget: Budget, now: datetime) -> Budget:
         return budget.wanted() if self.is_wanted(now) else budget

@@ -213,11 +213,14 @@ class Servers(Protocol):
     def polled(self, key: str, claim: int, polling: Polling) -> bool:
         """Write how the poll went and let go, unless the claim was lost.
 
-        `claim` and `wanted_until` stay as they are, `held_until` is struck.
+        `claim`, `wanted_until` and `waited_until` stay as they are, `held_until` is struck.
         """
 
     def want(self, keys: Collection[str], until: datetime) -> None:
-        """Say that clients wait for news of these servers' tasks (never shortens)."""
+        """Say that clients ask the gateway for these servers' tasks (never shortens)."""
+
+    def wait(self, keys: Collection[str], until: datetime) -> None:
+        """Say that others wait for news of these servers' tasks (never shortens)."""
 
 
 class Method(StrEnum):

@@ -20,7 +20,7 @@ from callback_service.relay.ports import Clock, Servers
 # Where this service answers as a TES server, below its own address.
 _OWN_PATHS = {"", "/gateway", "/ga4gh/tes/v1", "/v1"}
 
-# Workers look a few times a second at a server that has open tasks, or that is wanted.
+# Workers look a few times a second at a server that has open tasks, or is waited for.
 WAKING = timedelta(seconds=0.5)
 AWAKE = timedelta(seconds=1)
 
@@ -75,7 +75,7 @@ class ServerRegistry:
             # Before it is said: those who come meanwhile need not say it, too.
             self._looked_at_until |= dict.fromkeys(news, now + AWAKE)
             with suppress(Unavailable):
-                self._servers.want(news, now + during)
+                self._servers.wait(news, now + during)
 
     def find(self, key: str) -> Server:
         server = self._servers.find(key)

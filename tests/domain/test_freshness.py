@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from callback_service.domain.freshness import (
     CONFIRM_AFTER,
     UNCONFIRMED,
+    WAITED,
     WANTED,
     WANTED_SLOW,
     Patience,
@@ -102,8 +103,8 @@ class TestDue:
         assert due(told(seconds=3), 3, wanted(9)) == at(3) + WANTED
 
     def test_one_that_changed_just_now_is_looked_at_soon_again(self):
-        assert due(read(seconds=0), 0) == at(1)
-        assert due(read(seconds=0), 5) == at(1)
+        assert due(read(seconds=0), 0) == at(1.5)
+        assert due(read(seconds=0), 5) == at(1.5)
 
     @given(quiet=SECONDS, read_at=SECONDS)
     def test_the_longer_it_has_not_changed_the_later_within_bounds(self, quiet, read_at):
@@ -122,6 +123,15 @@ class TestDue:
         assert due(read(), 3600, wanted(3601, covered(3590))) == at(3590) + WANTED_SLOW
         assert PATIENCE.fresh > WANTED_SLOW
         assert due(read(), 3600, wanted(3599, covered(3590))) == at(3590) + PATIENCE.slow
+
+    def test_while_somebody_waits_here_it_is_looked_at_as_often_as_an_engine_would(self):
+        polling = replace(covered(90).polling, waited_until=at(101))
+        assert due(read(), 100, replace(SERVER, polling=polling)) == at(90) + WAITED
+        assert due(read(), 102, replace(SERVER, polling=polling)) > at(90) + WAITED
+        assert (
+            due(read(), 100, wanted(101, replace(SERVER, polling=polling)))
+            < at(90) + WAITED + WANTED
+        )
 
     def test_and_never_later_than_without_a_client(self):
         hasty = Patience(fast=timedelta(seconds=0.1))

@@ -237,6 +237,7 @@ class TestForgetting:
             polled_at=at(1),
             covered_at=at(1),
             wanted_until=at(1),
+            waited_until=at(1),
             paid_until=at(1),
             requests=9,
             failures=1,

@@ -150,6 +150,9 @@ class GatewayService(SmallService):
         ]
         Observer(self.recorder, self.clock).observe(sightings)
 
+    def is_waited(self) -> bool:
+        return self.servers.find(DEFAULT_SERVER).polling.is_waited(self.clock.now())
+
     def is_wanted(self) -> bool:
         return self.servers.find(DEFAULT_SERVER).polling.is_wanted(self.clock.now())
 

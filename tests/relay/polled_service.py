@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from callback_service.domain.freshness import Unsettled
+from callback_service.domain.freshness import Patience, Unsettled
 from callback_service.domain.polling import Polling
 from callback_service.domain.server import DEFAULT_SERVER, Server
 from callback_service.domain.states import State
@@ -26,6 +26,8 @@ from tests.tes_sim.running import new_core
 
 TAG = Tag("callback-service", "gateway")
 LOOKS = 0.2
+# A look a second, so that times are easily reckoned.
+PATIENCE = Patience(fast=timedelta(seconds=1))
 EXECUTORS = [{"image": "alpine", "command": ["true"]}]
 TES = "/ga4gh/tes/v1"
 
@@ -51,7 +53,7 @@ class Watched:
 @dataclass
 class PolledService(SmallService):
     core: SimulatedServer = field(default_factory=new_core)
-    terms: Terms = field(default_factory=lambda: Terms(TAG))
+    terms: Terms = field(default_factory=lambda: Terms(TAG, patience=PATIENCE))
 
     def __post_init__(self):
         super().__post_init__()

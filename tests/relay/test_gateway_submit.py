@@ -64,7 +64,8 @@ def test_a_server_whose_list_cannot_be_narrowed_to_a_task_is_not_said_to_do_so(s
 
 def test_workers_are_woken(service):
     service.submitted()
-    assert service.is_wanted()
+    assert service.is_waited()
+    assert not service.is_wanted()
 
 
 def test_the_callback_url_is_told_of_each_state(service):

@@ -107,12 +107,17 @@ class TestFollowing:
         assert 8 / 0.6 <= len(service.asked()) <= 8 / 0.4
 
     def test_a_registration_with_tasks_lets_workers_look_at_once(self, service):
-        service.submit_and_follow(1)
-        service.pass_time(0.2)
-        other = service.submit()
-        service.follow(other)
+        service.pass_time(10)
+        task_id = service.submit()
+        service.follow(task_id)
         service.pass_time(0.4)
-        assert service.task(other).state is RUNNING
+        assert service.task(task_id).state is RUNNING
+
+    def test_of_tasks_that_come_one_by_one_there_is_a_look_a_second(self, service):
+        for _ in range(20):
+            service.submit_and_follow(1)
+            service.pass_time(0.2)
+        assert len(service.asked()) <= 20 * 0.2 + 1
 
     def test_a_task_that_two_owners_follow_is_asked_for_once(self, service):
         task_id = service.submit("RUNNING 5, COMPLETE")

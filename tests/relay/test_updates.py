@@ -348,6 +348,6 @@ def test_who_waits_for_a_task_lets_its_server_be_asked():
     feed.change([1], move(START))
     task = key(1)
     state = feed.reader.task(task, None).state
-    assert not feed.servers.find(RUN.server).polling.is_wanted(feed.clock.now())
+    assert not feed.servers.find(RUN.server).polling.is_waited(feed.clock.now())
     feed.reader.task(task, state, wait=0.01)
-    assert feed.servers.find(RUN.server).polling.is_wanted(feed.clock.now())
+    assert feed.servers.find(RUN.server).polling.is_waited(feed.clock.now())

@@ -108,6 +108,7 @@ pollings = st.builds(
     polled_at=maybe_times,
     covered_at=maybe_times,
     wanted_until=maybe_times,
+    waited_until=maybe_times,
     paid_until=maybe_times,
     requests=numbers,
     failures=numbers,

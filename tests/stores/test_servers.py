@@ -30,6 +30,7 @@ LEARNT = Polling(
     polled_at=at(3),
     covered_at=at(4),
     wanted_until=at(5),
+    waited_until=at(5.5),
     paid_until=at(6),
     requests=8,
     failures=9,
@@ -160,7 +161,7 @@ class PollingSuite:
     def test_how_a_poll_went_is_written_and_the_server_let_go(self, servers: Servers):
         servers.claim(TESK, at(5))
         assert servers.polled("tesk", 1, LEARNT)
-        kept = replace(LEARNT, claim=1, held_until=None, wanted_until=None)
+        kept = replace(LEARNT, claim=1, held_until=None, wanted_until=None, waited_until=None)
         assert polling_of(servers) == kept
         # And back to what it was at first: a fault is over.
         assert servers.polled("tesk", 1, Polling())
@@ -175,14 +176,18 @@ class PollingSuite:
     def test_a_poll_leaves_what_clients_wanted_meanwhile(self, servers: Servers):
         servers.claim(TESK, at(5))
         servers.want(["tesk"], at(30))
-        servers.polled("tesk", 1, replace(LEARNT, wanted_until=at(3)))
+        servers.wait(["tesk"], at(31))
+        servers.polled("tesk", 1, replace(LEARNT, wanted_until=at(3), waited_until=at(4)))
         assert polling_of(servers).wanted_until == at(30)
+        assert polling_of(servers).waited_until == at(31)
 
     def test_waiting_is_never_shortened_and_reaches_the_named_servers_only(self, servers: Servers):
         servers.want(["tesk", "unknown"], at(30))
         servers.want(["tesk"], at(20))
         servers.want([], at(90))
-        assert polling_of(servers) == Polling(wanted_until=at(30))
+        servers.wait(["tesk", "unknown"], at(40))
+        servers.wait(["tesk"], at(10))
+        assert polling_of(servers) == Polling(wanted_until=at(30), waited_until=at(40))
         assert polling_of(servers, "funnel") == Polling()
         assert servers.find("unknown") is None
 

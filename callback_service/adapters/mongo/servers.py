@@ -21,7 +21,7 @@ from callback_service.domain.polling import Polling
 from callback_service.domain.server import Server
 
 # What a poll does not write: others count the claims, and say for how long they wait.
-_OTHERS = ("claim", "wanted_until")
+_OTHERS = ("claim", "wanted_until", "waited_until")
 
 
 class MongoServers:
@@ -85,9 +85,15 @@ class MongoServers:
         return self._set(self._polls, {"_id": key, **_claimed(claim)}, let_go)
 
     def want(self, keys: Collection[str], until: datetime) -> None:
+        self._lengthen("wanted_until", keys, until)
+
+    def wait(self, keys: Collection[str], until: datetime) -> None:
+        self._lengthen("waited_until", keys, until)
+
+    def _lengthen(self, name: str, keys: Collection[str], until: datetime) -> None:
         with self._connection.guarded():
-            wanted = {"$max": {"polling.wanted_until": until}}
-            self._polls.update_many({"_id": {"$in": list(keys)}}, wanted)
+            longer = {"$max": {f"polling.{name}": until}}
+            self._polls.update_many({"_id": {"$in": list(keys)}}, longer)
 
     def _set(
         self,

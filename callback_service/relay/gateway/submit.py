@@ -78,7 +78,7 @@ class Submitter:
             return answer
         task_id = tes.read_created(answer.body)
         is_kept = self._follow(visit, submission, task_id, wish, asked_at)
-        self.wanting.want(visit.server.key)
+        self.wanting.expect(visit.server.key)
         return answer if wish.is_none else answer.saying(X_Callback_Registered=_word(is_kept))
 
     def _ask(self, visit: Visit, submission: Submission, wish: Wish) -> Answer:

@@ -22,6 +22,8 @@ LOOK_EVERY = timedelta(seconds=0.2)
 LOOK_OFTEN = timedelta(seconds=0.1)
 # A worker that died is followed by another after so long. Who lives holds on to what it claimed.
 HOLD = timedelta(seconds=5)
+# Between two polls of a server that nobody asks for at the gateway.
+RESTED = timedelta(seconds=1)
 # After a look that found no database.
 REST = timedelta(seconds=1)
 
@@ -64,8 +66,8 @@ class Reconciler:
                 return
             servers = self._means.servers.list()
             self._forget_all_but(servers)
-            is_wanted = any(server.polling.is_wanted(now) for server in servers)
-            self._pause = LOOK_OFTEN if is_wanted else LOOK_EVERY
+            is_awaited = any(server.polling.is_awaited(now) for server in servers)
+            self._pause = LOOK_OFTEN if is_awaited else LOOK_EVERY
             for server in servers:
                 self._look_at(server)
         except Unavailable:
@@ -86,10 +88,11 @@ class Reconciler:
         now, polling = self._means.clock.now(), server.polling
         rhythm = self._rhythms.setdefault(server.key, Rhythm())
         total_cost = sum((one.cost for one in self._rhythms.values()), timedelta())
-        is_time = rhythm.is_time(now, total_cost, is_wanted=polling.is_wanted(now))
+        is_time = rhythm.is_time(now, total_cost, is_awaited=polling.is_awaited(now))
         is_affordable = polling.affordable_at(now, self._means.terms.budget) <= now
         # New tasks may come one by one, and want to be asked for at once.
-        is_rested = polling.polled_at is None or now - polling.polled_at >= WANTED
+        rest = WANTED if polling.is_wanted(now) else RESTED
+        is_rested = polling.polled_at is None or now - polling.polled_at >= rest
         if server.key in self._polled or not (is_time and is_affordable and is_rested):
             return
         if not polling.is_free(now):

@@ -28,9 +28,9 @@ class Rhythm:
         spread = 1 - JITTER + 2 * JITTER * chance
         self.wait = IDLE * spread if is_idle else BUSY
 
-    def is_time(self, now: datetime, total_cost: timedelta, *, is_wanted: bool) -> bool:
+    def is_time(self, now: datetime, total_cost: timedelta, *, is_awaited: bool) -> bool:
         if self.looked_at is None:
             return True
-        # Nothing is due any sooner, however much it is wanted.
-        wait = WANTED if is_wanted else self.wait
+        # Nothing is due any sooner, however many wait.
+        wait = WANTED if is_awaited else self.wait
         return now - self.looked_at >= max(wait, ONE * self.cost, ALL * total_cost)

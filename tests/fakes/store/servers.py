@@ -56,8 +56,11 @@ class FakeServers(FakeStore):
             server = self._under(key, claim)
             if server is None:
                 return False
-            wanted_until = server.polling.wanted_until
-            let_go = replace(polling, claim=claim, wanted_until=wanted_until, held_until=None)
+            theirs = {
+                "wanted_until": server.polling.wanted_until,
+                "waited_until": server.polling.waited_until,
+            }
+            let_go = replace(polling, claim=claim, held_until=None, **theirs)
             self._servers[key] = replace(server, polling=let_go)
             return True
 
@@ -67,6 +70,13 @@ class FakeServers(FakeStore):
                 polling = self._servers[key].polling
                 wanted_until = latest(polling.wanted_until, until)
                 self._poll(key, polling.claim, wanted_until=wanted_until)
+
+    def wait(self, keys: Collection[str], until: datetime) -> None:
+        with self._open():
+            for key in self._servers.keys() & set(keys):
+                polling = self._servers[key].polling
+                waited_until = latest(polling.waited_until, until)
+                self._poll(key, polling.claim, waited_until=waited_until)
 
     def _poll(self, key: str, under: int, **fields: object) -> bool:
         """Set fields of `Polling` under a claim."""
