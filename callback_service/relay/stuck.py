@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from callback_service.domain.errors import Conflict, Unknown, WesUnreadable
 from callback_service.domain.run import Failing, Run, RunStatus
@@ -74,6 +74,8 @@ class StuckRuns:
         resting = [one for run in looked_at if (one := self._resting(run, quiet_for))]
         standing = self._standing(one.run for one in resting)
         stuck = [found for one in resting if (found := _judged(one, standing))]
+        lively = self._lively({one.run.sink for one in stuck if one.is_sure}, before)
+        stuck = [one for one in stuck if not one.is_sure or one.run.sink not in lively]
         return stuck, looked_at[-1].id if len(looked_at) == limit else None
 
     def give_up(self, run_id: str, by: str, reason: str) -> Run:
@@ -143,6 +145,29 @@ class StuckRuns:
             if isinstance(run.sink, CwlWesSink):
                 wanted.setdefault(run.sink.target, set()).add(run.sink.wes_run_id)
         return {target: self._look(target, wes_run_ids) for target, wes_run_ids in wanted.items()}
+
+    def _lively(self, sinks: Collection[Sink], before: datetime) -> set[Sink]:
+        """Those by which other runs are told as well, of tasks that go on or have moved since.
+
+        Whoever may register runs can name the run of a WES that is told of somebody else's tasks:
+        that his own have ended says nothing of its engine.
+        """
+        after: str | None = "" if sinks else None
+        lively: set[Sink] = set()
+        while after is not None:
+            runs = self.runs.going_on(_READABLE, self.clock.now(), after, _PAGE)
+            lively.update(
+                run.sink for run in runs if run.sink in sinks and self._has_news(run, before)
+            )
+            after = runs[-1].id if len(runs) == _PAGE else None
+        return lively
+
+    def _has_news(self, run: Run, before: datetime) -> bool:
+        last_change = self.tasks.last_change(run.id)
+        if last_change is None:
+            return False
+        states, owed = self.tasks.counts(run.id)
+        return last_change > before or Rest(states, owed, last_change).open > 0
 
     def _look(self, target: str, wes_run_ids: Collection[str]) -> dict[str, WesRun] | WesUnreadable:
         try:

@@ -103,6 +103,20 @@ class TestFinding:
     def test_how_long_nothing_has_moved_is_the_callers_to_say(self, quiet_for, is_found):
         assert bool(Stuck().found(quiet_for)) == is_found
 
+    @pytest.mark.parametrize(("state", "seconds_ago"), [(State.COMPLETE, 0), (State.RUNNING, 7200)])
+    def test_nor_one_whose_engine_works_as_another_run_is_told(self, state, seconds_ago):
+        stuck = Stuck()
+        other, _ = stuck.service.register("t2", sink=CwlWesSink("cwl", stuck.wes.run_id))
+        # So that cwl-WES does not know of it.
+        stuck.service.registrar.pause(OWNER, other)
+        stuck.service.read_truth("t2", state)
+        stuck.service.clock.advance(seconds_ago)
+        assert stuck.found(unsure=True) == []
+        stuck.service.stuck.give_up_all(HOUR)
+        assert stuck.run.failing is None
+        stuck.service.registrar.change(OWNER, other, {"sink": CwlWesSink("cwl", "another")})
+        assert stuck.found() == [stuck.run_id]
+
     def test_a_task_that_joins_is_news(self):
         stuck = Stuck()
         stuck.service.register("t2", sink=SINK)
