@@ -99,6 +99,7 @@ class DeliveryLoop:
             )
             self._started.set_result(telling)
             await self._stop.wait()
+            telling.deliverer.stop()
             # Leases are renewed until the last delivery has ended, and claims until the last poll.
             grace = self._settings.delivery.shutdown_grace
             await asyncio.gather(

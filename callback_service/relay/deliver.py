@@ -77,10 +77,15 @@ class Deliverer:
     executor: Executor
     lanes: Lanes
     held: set[str] = field(default_factory=set)
+    is_stopping: bool = False
+
+    def stop(self) -> None:
+        """Begin nothing more: a run whose news never ends would be cut off amid a delivery."""
+        self.is_stopping = True
 
     async def deliver(self, run_id: str) -> None:
         """Tell the run everything it is owed and due; return when nothing is left to do now."""
-        while await self._is_to_look_again(run_id):
+        while not self.is_stopping and await self._is_to_look_again(run_id):
             pass
 
     async def _is_to_look_again(self, run_id: str) -> bool:
@@ -95,7 +100,7 @@ class Deliverer:
         async with self.lanes.take(place_of(run.sink)) as had_to_wait:
             if had_to_wait:
                 run = await self._call(self._find_waiting, run_id)
-            return run is not None and await self._tell_if_free(run)
+            return run is not None and not self.is_stopping and await self._tell_if_free(run)
 
     async def _tell_if_free(self, run: Run) -> bool:
         if run.lease.is_held(self.clock.now()):
@@ -133,7 +138,7 @@ class Deliverer:
                 # A short batch was all there was, unless it was one that had been left open.
                 is_last = len(batch) < self._limit(run) and not run.batch
                 run = replace(telling.run, batch=())
-                if rest or telling.has_stopped or is_last:
+                if rest or telling.has_stopped or is_last or self.is_stopping:
                     return await self._call(self._close, run, rest)
                 batch = await self._call(self._following_batch, run)
                 if not batch:
@@ -172,7 +177,7 @@ class Deliverer:
         telling = _Telling(run)
         for part in _parts(run, batch):
             await self._tell_part(telling, part)
-            if telling.has_stopped:
+            if telling.has_stopped or self.is_stopping:
                 break
         return telling
 

@@ -433,6 +433,37 @@ class TestLease:
         assert deliverer.held == set()
 
 
+class TestStopping:
+    """A worker that is to stop ends what is on its way, and leaves the rest to others."""
+
+    @pytest.mark.parametrize("sink", [SINK, SINGLE])
+    def test_nothing_more_is_begun_however_much_comes(self, service, sink):
+        run_id = owed(service, "a", "b", sink=sink)
+        deliverer = service.deliverer()
+
+        def stop(_sent: Sent) -> None:
+            deliverer.stop()
+            move(service, "a", RUNNING)
+            service.runs.knock(run_id, service.clock.now())
+
+        service.sender.meanwhile = stop
+        asyncio.run(deliverer.deliver(run_id))
+        assert len(service.posts(run_id)) == 1
+        assert service.is_owed(run_id)
+        assert not service.run(run_id).lease.is_held(service.clock.now())
+        service.deliver(run_id, holder="another")
+        assert not service.is_owed(run_id)
+        states = [state for task_id, state in service.told(run_id) if task_id == "a"]
+        assert states == [QUEUED, RUNNING]
+
+    def test_a_doorbell_that_comes_later_begins_nothing(self, service):
+        run_id = owed(service, "a")
+        deliverer = service.deliverer()
+        deliverer.stop()
+        asyncio.run(deliverer.deliver(run_id))
+        assert service.posts(run_id) == []
+
+
 class TestCrash:
     """The worker is killed at any call, before or after it took effect; another takes over."""
 
