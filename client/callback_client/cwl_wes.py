@@ -24,8 +24,9 @@ WORKFLOW_FILES = "workflow_files"
 # On runs of the service, so that an engine that is started again finds the one of before.
 TAG = "cwl-wes"
 LIFETIME = 7 * 24 * 60 * 60
-# What the last news needs to be told, and somebody to look what has become of the run.
-AFTER_THE_END = 60 * 60
+# What the last news needs to be told, and operators to find a run that cwl-WES' worker did not live
+# to complete: no longer than this is it listed as stuck, and given up unasked where that is set.
+AFTER_THE_END = 24 * 60 * 60
 
 
 def wes_run_id(arguments: Sequence[str], folder: Path) -> Optional[str]:
