@@ -145,6 +145,8 @@ def _check_wes_sink(sink: WesSink, policy: AddressPolicy) -> None:
     # The rest of the path comes behind it.
     if "?" in sink.url or "#" in sink.url:
         raise InvalidInput("sink.url", "must be the base of a WES API, without a query")
+    if sink.wes_run_id in {".", ".."}:
+        raise InvalidInput("sink.wes_run_id", "is none: in a URL it would lead to another place")
     _check_headers(sink.headers)
 
 

@@ -156,6 +156,8 @@ def test_a_run_id_of_a_wes_leads_nowhere_else():
     [
         (WesSink("ftp://wes.example.org", "A1"), "sink.url"),
         (WesSink("http://127.0.0.1/", "A1"), "sink.url"),
+        (WesSink("https://wes.example.org", ".."), "sink.wes_run_id"),
+        (WesSink("https://wes.example.org", "."), "sink.wes_run_id"),
         (WesSink("https://wes.example.org?a=b", "A1"), "sink.url"),
         (WesSink("https://wes.example.org#a", "A1"), "sink.url"),
         (WesSink("https://wes.example.org", "A1", {"Host": "x"}), "sink.headers.Host"),
