@@ -164,7 +164,7 @@ class Runs(Protocol):
         """Leave word for whoever holds the lease; False where nobody does (any more)."""
 
     def close(self, run: Run, generation: int, *, batch: Sequence[Span]) -> Ending:
-        """Write how the telling stands, and end the lease."""
+        """Write how the telling stands, and end the lease; a run that is gone is not given up."""
 
     def rewound(self, run_id: str, generation: int, rewind: Rewind) -> None:
         """Strike the rewind that was carried out, unless another was asked for meanwhile."""

@@ -437,6 +437,16 @@ class FailingSuite:
         runs.failed("r1", 1, second)
         assert load(runs).failing is None
 
+    def test_a_run_that_is_gone_is_given_up_no_more(self, runs: Runs):
+        runs.add(run(failing=Failing("alice", at(1), "x")))
+        claim(runs, load(runs))
+        runs.close(replace(load(runs), failures=1), 1, batch=())
+        assert load(runs).failing
+        claim(runs, load(runs))
+        runs.close(replace(load(runs), status=RunStatus.GONE), 2, batch=())
+        assert load(runs).status is RunStatus.GONE
+        assert load(runs).failing is None
+
     def test_those_that_go_on_are_found_by_their_sinks_in_the_order_of_their_ids(self, runs: Runs):
         cwl_wes = CwlWesSink("cwl", "A1")
         runs.add(run("r4", sink=cwl_wes, owner="you", batch=BATCH, rewind=Rewind()))

@@ -139,7 +139,9 @@ class MongoRuns:
         if run.status is RunStatus.GONE:
             # Unless its owner has paused or deleted it meanwhile: what owners say goes.
             active = {**held, "status": str(RunStatus.ACTIVE)}
-            ending = self._end(active, {**fields, "status": str(run.status)})
+            # And nothing is left to be given up, or who resumes it would have it marked again.
+            gone = {"status": str(run.status), "failing": None}
+            ending = self._end(active, {**fields, **gone})
             if ending is not Ending.LOST:
                 return ending
         return self._end(held, fields)

@@ -113,6 +113,7 @@ class FakeRuns(FakeStore):
             self._runs[run.id] = replace(
                 stored,
                 status=RunStatus.GONE if is_gone else stored.status,
+                failing=None if is_gone else stored.failing,
                 failures=run.failures,
                 next_attempt_at=run.next_attempt_at,
                 last_delivery_at=run.last_delivery_at,
