@@ -35,14 +35,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def embedded_database(storage: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def embedded_database(storage: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The database of `callback-service up`, reachable within the `with`."""
     beside = Path(sys.executable).parent
     program = shutil.which("secantusd-py", path=f"{beside}{os.pathsep}{os.environ['PATH']}")
     if program is None:
         missing("a database (MONGO_URI, or the package secantusdb)")
     arguments = ["--host", "127.0.0.1", "--port", str(port), "--storage-path", str(storage)]
-    command = [program, *arguments, *options, "--log-level", "ERROR"]
+    # As `up` runs it: without change streams, which tire it after some thousand writes.
+    command = [program, *arguments, "--standalone", "--log-level", "ERROR"]
     # No configuration of whoever runs the tests.
     with subprocess.Popen(command, cwd=storage) as process:
         try:

@@ -236,7 +236,7 @@ def own_runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Collect
         return
     port = free_port()
     uri = mongo_uri_at(port)
-    with embedded_database(tmp_path, port, "--standalone"), MongoClient[Document](uri) as client:
+    with embedded_database(tmp_path, port), MongoClient[Document](uri) as client:
         yield runs_in(client["cwl-wes-db"])
 
 
