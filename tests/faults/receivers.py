@@ -40,10 +40,16 @@ class Manner:
 
 
 class Counts(NamedTuple):
-    """While they came: deliveries, and updates that were taken, each once."""
+    """While they came: deliveries, updates that were taken, each once, and what was answered."""
 
     deliveries: int
     told: int
+    answered: int
+
+    @property
+    def are_settled(self) -> bool:
+        """Whether no receiver still takes its time."""
+        return self.deliveries == self.answered
 
 
 class Receivers:
@@ -72,7 +78,7 @@ class Receivers:
 
     def counts(self) -> Counts:
         self._catch_up()
-        return Counts(self._count, len(self._told))
+        return Counts(self._count, len(self._told), len(self._read))
 
     def history(self) -> list[Delivery]:
         self._catch_up()

@@ -113,7 +113,7 @@ def test_a_receiver_verifies_answers_and_writes_down(receivers):
     receivers.trust("run-2", new_secret())
     for run in ("run-1", "run-2"):
         assert deliver(receivers.url + run, secret, ("task", 1, "QUEUED")).status_code == 204
-    assert receivers.counts() == Counts(2, 2)
+    assert receivers.counts() == Counts(2, 2, 2)
     first, second = receivers.history()
     assert (first.run, first.webhook_id, first.is_signed) == ("run-1", "msg-1", True)
     assert first.updates == (Told("task", 1, "QUEUED"),)
@@ -131,7 +131,7 @@ def test_a_receiver_refuses_and_hangs_up_as_often_as_it_is_to(receivers):
             answers.append(0)
     assert [one.status for one in receivers.history()] == answers
     assert set(answers) == {0, 204, 429, 500}
-    assert receivers.counts() == Counts(40, 1)
+    assert receivers.counts() == Counts(40, 1, 40)
 
 
 def test_a_receiver_kills_whom_it_is_to_once_it_has_answered(receivers):

@@ -61,6 +61,8 @@ class World:
         progress = lambda: progress_of(fleets)  # noqa: E731  as short as what it stands for
         until_still(progress, lambda: progress().is_over, lambda: self.stage.patience)
         until_still(self.receivers.counts, self.is_all_told, self._patience)
+        counts = self.receivers.counts
+        until_still(counts, lambda: counts().are_settled, lambda: self.stage.patience)
         attempts = [one for fleet in fleets for one in fleet.history()]
         ledger = open_ledger(attempts, self.stored(), self.receivers.history())
         return Settled(ledger, progress_of(fleets), self.receivers.counts().deliveries)

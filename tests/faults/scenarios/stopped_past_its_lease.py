@@ -31,6 +31,10 @@ class Lease(NamedTuple):
     holder: str
     generation: int
 
+    @property
+    def pid(self) -> str:
+        return self.holder.split(":")[1]
+
 
 def play(stage: Stage) -> Result:
     size = QUICK if stage.is_quick else FULL
@@ -61,25 +65,36 @@ def play(stage: Stage) -> Result:
 def _stop_past_lease(world: World) -> bool:
     """Whether the run was given back by somebody who no longer held its lease."""
     world.receivers.behave(_SLOW, sorted(world.runs))
-    stopped, lease = until(lambda: _somebody_telling(world))
-    stopped.freeze()
+    stopped, lease = until(lambda: _stop_amid_delivery(world))
     world.befall()
     until(lambda: _lease(world, lease.run).generation > lease.generation)
-    stopped.thaw()
     taken = _lease(world, lease.run)
+    stopped.thaw()
     deadline, fallen = time.monotonic() + _WATCHED, False
     while time.monotonic() < deadline and not fallen:
-        fallen = _lease(world, lease.run).generation < taken.generation
+        fallen = _is_undone(taken, _lease(world, lease.run))
         time.sleep(0.02)
     world.receivers.behave(Manner(), sorted(world.runs))
     return fallen
 
 
-def _somebody_telling(world: World) -> tuple[Worker, Lease] | None:
+def _stop_amid_delivery(world: World) -> tuple[Worker, Lease] | None:
+    """Stop whoever holds a lease, if he still does when he stands still."""
     by_pid = {str(worker.pid): worker for worker in world.system.workers}
     for lease in map(_read, _runs(world, {"lease.holder": {"$ne": None}})):
-        return by_pid[lease.holder.split(":")[1]], lease
+        worker = by_pid[lease.pid]
+        worker.freeze()
+        if _lease(world, lease.run) == lease:
+            return worker, lease
+        worker.thaw()
     return None
+
+
+def _is_undone(taken: Lease, now: Lease) -> bool:
+    """A generation comes once, and belongs to one: it fell, or somebody else has it as well."""
+    if now.generation == taken.generation:
+        return now.holder not in {"", taken.holder}
+    return now.generation < taken.generation
 
 
 def _lease(world: World, run: str) -> Lease:
