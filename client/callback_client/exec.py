@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Dict, List, NoReturn, Optional, Sequence
@@ -25,6 +26,8 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 # Flags of Python with which it looks at no PYTHONPATH.
 DEAF_FLAGS = frozenset("EI")
 FIRST_LINE = 512
+# What Python ignores for its own sake, and a program that it becomes would inherit.
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
@@ -51,6 +54,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
         _say(f"{program} has Python ignore PYTHONPATH, and runs as it is; try `python {program}`")
     sys.stdout.flush()
     sys.stderr.flush()
+    for number in IGNORED_BY_PYTHON:
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execve(program, command, _environ(options))  # noqa: S606 - that is what it is for
     except OSError as error:
@@ -123,14 +128,21 @@ def _found(name: str) -> Optional[str]:
 
 
 def _starts_us(program: str) -> bool:
-    with Path(program).open("rb") as file:
-        beginning = file.read(FIRST_LINE)
+    beginning = _beginning(program)
     return beginning.startswith(b"#!") and b"callback-exec" in beginning
 
 
+def _beginning(program: str) -> bytes:
+    try:
+        with Path(program).open("rb") as file:
+            return file.read(FIRST_LINE)
+    except OSError:
+        # It may be executed and not read.
+        return b""
+
+
 def _is_deaf(program: str) -> bool:
-    with Path(program).open("rb") as file:
-        words = file.readline(FIRST_LINE).decode("utf-8", "replace").split()
+    words = _beginning(program).partition(b"\n")[0].decode("utf-8", "replace").split()
     is_python = bool(words) and words[0].startswith("#!") and "python" in " ".join(words[:2])
     flags = "".join(word for word in words[1:] if word.startswith("-"))
     return is_python and bool(DEAF_FLAGS & set(flags))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,21 @@ def test_a_program_ends_as_it_ends_without(program, text):
 def test_input_and_output_are_the_programs_own(program):
     path = program("import sys; print(sys.stdin.read().upper())")
     assert launched(path, input="words").stdout == "WORDS\n"
+
+
+def test_a_program_that_is_no_python_is_ended_by_a_pipe_that_is_closed():
+    """Python ignores SIGPIPE, and what it becomes would go on ignoring it."""
+    shell = ["sh", "-c", "kill -PIPE $$; echo went on"]
+    assert launched(*shell).returncode == run(*shell).returncode == -signal.SIGPIPE
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads whatever there is")
+def test_a_program_that_may_not_be_read_is_run(tmp_path):
+    path = tmp_path / "hidden"
+    shutil.copy(shutil.which("true"), path)
+    path.chmod(0o111)
+    assert launched(path).returncode == 0
+    assert launched("hidden", environ={"PATH": str(tmp_path)}).returncode == 0
 
 
 def test_modules_and_scripts_that_say_nothing_are_started_by_the_first_python(tmp_path):
