@@ -132,7 +132,8 @@ class Following:
             answer = ask()
         except Exception as error:  # noqa: BLE001 - whatever it is, py-tes would not have raised it
             if self._rests.fail(number, _rest(error)):
-                log.warning("%s; asking the TES server meanwhile", error)
+                why = _why(self._client.url, error)
+                log.warning("%s; asking the TES server meanwhile", why)
             return None
         if self._rests.succeed(number):
             log.warning("%s is back", self._client.url)
@@ -263,6 +264,12 @@ class _Look:
 def _is_task_id(task_id: object) -> bool:
     is_text = isinstance(task_id, str) and 0 < len(task_id) <= LONGEST_ID
     return is_text and str(task_id).isprintable() and task_id not in (".", "..")
+
+
+def _why(url: str, error: Exception) -> str:
+    """It stands in the program's own log, where "404 Not Found" might be anybody's."""
+    is_answer = isinstance(error, CallbackServiceError) and error.status >= 400
+    return f"{url} answered {error}" if is_answer else str(error)
 
 
 def _rest(error: Exception) -> float:

@@ -174,6 +174,12 @@ def test_it_is_said_once_that_the_service_is_away_and_once_that_it_is_back(
     assert back.getMessage().endswith("is back")
 
 
+def test_it_is_said_whose_refusal_it_is(following, client, service, caplog):
+    service.fail(401)
+    following.follow(TES, "job-1")
+    assert caplog.messages[0].startswith(f"{client.url} answered 401")
+
+
 def test_a_service_that_is_away_is_tried_seldom(following, service, clock):
     following.follow(TES, "job-1")
     service.fail(503, times=1000)
