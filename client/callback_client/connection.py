@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.client import RemoteDisconnected
 from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Tuple, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -167,5 +168,7 @@ def _reason(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             reason = cause.strerror
+        elif isinstance(cause, RemoteDisconnected):
+            reason = "it closed the connection"
         cause = cause.__cause__ or cause.__context__
     return reason

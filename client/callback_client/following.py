@@ -268,8 +268,11 @@ def _is_task_id(task_id: object) -> bool:
 
 def _why(url: str, error: Exception) -> str:
     """It stands in the program's own log, where "404 Not Found" might be anybody's."""
-    is_answer = isinstance(error, CallbackServiceError) and error.status >= 400
-    return f"{url} answered {error}" if is_answer else str(error)
+    if not isinstance(error, CallbackServiceError) or error.status < 400:
+        return str(error)
+    # Who starts a program does not write its requests.
+    hint = " (CALLBACK_API_TOKEN)" if error.status == 401 else ""
+    return f"{url} answered {error}{hint}"
 
 
 def _rest(error: Exception) -> float:

@@ -37,6 +37,9 @@ class Unfinished:
     def cancel(self) -> None:
         """Cancel them all; what one server refuses is no reason to leave the others."""
         self._is_ending = True
+        if self._tasks:
+            # Some programs say at their end that their tasks go on, for alone they would.
+            log.warning("canceling %d remote task(s)", len(self._tasks))
         threads = [threading.Thread(target=self._cancel_some) for _ in range(AT_ONCE)]
         for thread in threads[: len(self._tasks)]:
             thread.start()

@@ -2,6 +2,7 @@
 
 import pickle
 import socket
+import threading
 
 import pytest
 from callback_client import CallbackClient, CallbackServiceError, ServiceUnreachable
@@ -62,6 +63,23 @@ def test_a_service_that_is_not_there_is_unreachable():
             CallbackClient(url).register()
     assert str(failed.value) == f"{url} does not answer: Connection refused"
     assert (failed.value.status, failed.value.may_pass) == (0, True)
+
+
+def test_a_service_that_hangs_up_is_unreachable():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        def hang_up():
+            near, _ = listener.accept()
+            near.recv(65536)
+            near.close()
+
+        hanging_up = threading.Thread(target=hang_up)
+        hanging_up.start()
+        with pytest.raises(ServiceUnreachable) as failed:
+            CallbackClient(url).run("r1")
+        hanging_up.join()
+    assert str(failed.value) == f"{url} does not answer: it closed the connection"
 
 
 def test_a_service_that_says_nothing_is_unreachable():

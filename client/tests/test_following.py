@@ -178,6 +178,7 @@ def test_it_is_said_whose_refusal_it_is(following, client, service, caplog):
     service.fail(401)
     following.follow(TES, "job-1")
     assert caplog.messages[0].startswith(f"{client.url} answered 401")
+    assert "CALLBACK_API_TOKEN" in caplog.messages[0]
 
 
 def test_a_service_that_is_away_is_tried_seldom(following, service, clock):

@@ -38,6 +38,7 @@ def test_a_refusal_is_logged_and_no_reason_to_leave_the_others(caplog):
     with caplog.at_level(logging.WARNING):
         unfinished.cancel()
     assert sorted(tes.canceled) == ["job-1", "job-2"]
+    assert "canceling 3 remote task(s)" in caplog.text
     assert "job-0" in caplog.text
 
 

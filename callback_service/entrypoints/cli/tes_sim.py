@@ -70,7 +70,7 @@ def tes_sim(
         bool, typer.Option("--verbose", "-v", help="Print a line for each request.")
     ] = False,
 ) -> None:
-    """Play a TES server whose tasks do nothing but change their states.
+    """Play a TES server whose tasks only change their states, unless --execute runs them.
 
     A task may bring its own script as the tag tes-sim: "QUEUED 0.1, RUNNING 2, EXECUTOR_ERROR". A
     command such as sleep 5 runs that long; false fails. Under /_sim/ it shows what it was asked
