@@ -17,6 +17,11 @@ _STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _BACK = "\x1b[?1049l"
 
 
+def _environ():
+    """Without the size of another terminal, which a program would take for that of its own."""
+    return {name: it for name, it in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+
+
 class Terminal:
     """Runs `callback-service` with these arguments on a terminal of so many columns and lines."""
 
@@ -26,7 +31,7 @@ class Terminal:
         self.resize(columns, lines)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "callback_service", *arguments],
-            env={**os.environ, "TERM": "xterm-256color", **environ},
+            env={**_environ(), "TERM": "xterm-256color", **environ},
             stdin=other,
             stdout=other,
             stderr=other,
