@@ -35,9 +35,7 @@ class MongoSchema:
 
     def check(self) -> None:
         """Raises `NewerData` where another version's documents must be left alone."""
-        found = self._found()
-        if found is not None and found > VERSION:
-            raise NewerData(found, VERSION)
+        self._found()
 
     def migrate(self, *, again: bool = False) -> dict[str, int]:
         """Bring all documents up to date; say how many each step changed.
@@ -46,8 +44,10 @@ class MongoSchema:
         broken off goes on where it was, and two at once only share the work. Raises `NewerData`,
         or `Unavailable` where the database did not confirm.
         """
-        self.check()
-        since = 0 if again else self._found() or self._first()
+        found = self._found()
+        if found == VERSION and not again:
+            return {}
+        since = 0 if again else found or self._first()
         changed = {step.what: step.apply(self._connection) for step in STEPS if step.to > since}
         self._mark()
         for what, count in changed.items():
@@ -66,7 +66,10 @@ class MongoSchema:
     def _found(self) -> int | None:
         with self._connection.guarded():
             document = self._schema.find_one({"_id": _ID})
-        return None if document is None else int(document["version"])
+        found = None if document is None else int(document["version"])
+        if found is not None and found > VERSION:
+            raise NewerData(found, VERSION)
+        return found
 
     def _mark(self) -> None:
         marked = {"version": VERSION, "at": datetime.now(UTC)}
@@ -98,15 +101,11 @@ def _mark_unsettled(connection: Connection) -> int:
     tasks = connection.durable["tasks"]
     changed = 0
     for some in _chunks(connection, lacking):
-        with connection.guarded():
-            found = list(tasks.find({"_id": {"$in": some}, **lacking}))
         writes = [
-            UpdateOne({"_id": one["_id"], "rev": one["rev"]}, {"$set": _marks(one)})
-            for one in found
+            UpdateOne({"_id": one["_id"], "rev": one["rev"]}, {"$set": _marks(one)}) for one in some
         ]
-        if writes:
-            with connection.guarded():
-                changed += tasks.bulk_write(writes, ordered=False).modified_count
+        with connection.guarded():
+            changed += tasks.bulk_write(writes, ordered=False).modified_count
     return changed
 
 
@@ -116,17 +115,17 @@ def _marks(document: Document) -> dict[str, Any]:
     return {**task_document.from_beginning(task), **unsettled}
 
 
-def _chunks(connection: Connection, matching: Document) -> Iterator[list[Any]]:
-    """Ids of all that match now, some at a time, in their order."""
+def _chunks(connection: Connection, matching: Document) -> Iterator[list[Document]]:
+    """All tasks that match now, some at a time, in the order of their ids."""
     tasks, after = connection.durable["tasks"], ""
     while True:
         with connection.guarded():
-            found = tasks.find({"_id": {"$gt": after}, **matching}, {"_id": True})
-            ids = [document["_id"] for document in found.sort("_id").limit(CHUNK)]
-        if not ids:
+            found = tasks.find({"_id": {"$gt": after}, **matching})
+            some = list(found.sort("_id").limit(CHUNK))
+        if not some:
             return
-        yield ids
-        after = ids[-1]
+        yield some
+        after = some[-1]["_id"]
 
 
 STEPS: Final = (Step(2, "tasks to be asked for", _mark_unsettled),)
