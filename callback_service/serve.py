@@ -64,7 +64,10 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         # In each process anew: connections do not survive a fork.
-        return build_app(wiring.load())
+        app = build_app(wiring.load())
+        # It asks the database what time it is, and has the answer when the first request comes.
+        app.extensions["callback_service"].clock.now()
+        return app
 
 
 @contextmanager

@@ -35,6 +35,8 @@ def run_worker(configured: Configured, concurrency: int | None = None) -> None:
     celery = wiring.celery_of(app, settings)
     stored = wiring.stores(app, settings)
     wiring.refuse_newer_data(stored)
+    # Before anything is leased by it.
+    stored.clock.ask()
     # Whoever listens sets up the logs himself: FOCA has. Else Celery would turn down what
     # deliveries log to the level of its own.
     signals.setup_logging.connect(_leave_logs_alone)

@@ -6,7 +6,6 @@ from functools import partial
 from celery import Celery
 
 from callback_service.adapters.celery_doorbell import CeleryDoorbell
-from callback_service.adapters.clock import SystemClock
 from callback_service.config.settings import Settings
 from callback_service.domain.addresses import AddressPolicy
 from callback_service.relay.ready import Readiness, Remembered
@@ -34,14 +33,16 @@ class Intake:
     """What an API process does: receive, register, read."""
 
     def __init__(self, stores: Stores, celery: Celery, settings: Settings) -> None:
-        clock = SystemClock()
+        self.clock = clock = stores.clock
         self.runs, self.tasks, self.delivery_log = stores.runs, stores.tasks, stores.delivery_log
         doorbell = CeleryDoorbell(celery, settings.broker.gather)
         watch = Watch(stores.tasks, clock)
         recorder = Recorder(stores.tasks, doorbell, watch)
         policy = AddressPolicy(settings.egress.allow)
         retention = timedelta(days=settings.retention.tasks_days)
-        self.receiver = Receiver(stores.runs, stores.tasks, recorder, clock)
+        self.receiver = Receiver(
+            stores.runs, stores.tasks, recorder, clock, bound=stores.connection.within
+        )
         self.servers = server_registry(stores, settings)
         self.registrar = Registrar(
             stores.runs,

@@ -9,6 +9,7 @@ from foca.factories.celery_app import create_celery_app
 from pymongo.database import Database
 
 from callback_service.adapters import celery_doorbell
+from callback_service.adapters.mongo.clock import MongoClock
 from callback_service.adapters.mongo.connection import Connection
 from callback_service.adapters.mongo.deliveries import MongoDeliveryLog
 from callback_service.adapters.mongo.fingerprints import MongoFingerprints
@@ -27,6 +28,7 @@ class Stores:
 
     def __init__(self, database: Database[dict[str, Any]], settings: Settings) -> None:
         self.connection = Connection(database, settings.database.timeout)
+        self.clock = MongoClock(self.connection)
         self.schema = MongoSchema(self.connection)
         self.tasks = MongoTasks(self.connection)
         self.runs = MongoRuns(self.connection)

@@ -9,7 +9,6 @@ from concurrent.futures import Executor
 from datetime import timedelta
 from functools import partial
 
-from callback_service.adapters.clock import SystemClock
 from callback_service.adapters.tes_server import (
     HttpTesServers,
 )
@@ -20,7 +19,7 @@ from callback_service.relay.deliver import Deliverer
 from callback_service.relay.dispatch import Dispatcher
 from callback_service.relay.lanes import Lanes
 from callback_service.relay.observe import Observer
-from callback_service.relay.ports import Doorbell, Sender
+from callback_service.relay.ports import Clock, Doorbell, Sender
 from callback_service.relay.reconcile import means as reconciling
 from callback_service.relay.reconcile.places import Places
 from callback_service.relay.reconcile.reconciler import Reconciler
@@ -50,7 +49,7 @@ class Telling:
     """What a worker process does: deliver, ask, sweep, expire. Made inside its event loop."""
 
     def __init__(self, stores: Stores, settings: Settings, executor: Executor) -> None:
-        clock = SystemClock()
+        clock = stores.clock
         self.runs, self.clock = stores.runs, clock
         self.sinks = Sinks(settings)
         lanes = Lanes(settings.delivery.concurrency, settings.delivery.per_host)
@@ -65,7 +64,7 @@ class Telling:
 
 
 def _deliverer(
-    stores: Stores, sender: Sender, clock: SystemClock, executor: Executor, lanes: Lanes
+    stores: Stores, sender: Sender, clock: Clock, executor: Executor, lanes: Lanes
 ) -> Deliverer:
     return Deliverer(
         stores.tasks,
@@ -85,7 +84,7 @@ def _reconciler(
     stores: Stores,
     servers: HttpTesServers,
     doorbell: Doorbell,
-    clock: SystemClock,
+    clock: Clock,
     settings: Settings,
 ) -> Reconciler:
     # Nobody waits in a worker; and what it finds it tells itself, as the sweeper does.
@@ -111,9 +110,7 @@ def _reconciler(
     return Reconciler(means, Places(POLLS_AT_ONCE).start)
 
 
-def _ticks(
-    stores: Stores, doorbell: Doorbell, clock: SystemClock, settings: Settings
-) -> list[Tick]:
+def _ticks(stores: Stores, doorbell: Doorbell, clock: Clock, settings: Settings) -> list[Tick]:
     # The sweeper rings in its own worker: what is owed is told without the broker too.
     sweeper = Sweeper(stores.tasks, stores.runs, doorbell, clock)
     retention = Retention(
@@ -132,7 +129,7 @@ def _ticks(
 
 
 def _giving_up(
-    stores: Stores, sinks: Sinks, doorbell: Doorbell, clock: SystemClock, settings: Settings
+    stores: Stores, sinks: Sinks, doorbell: Doorbell, clock: Clock, settings: Settings
 ) -> list[Tick]:
     """Nothing, unless an operator has set after how long."""
     after = settings.cwl_wes.fail_stuck_after

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from callback_service import config
-from callback_service.adapters.clock import SystemClock
 from callback_service.adapters.tes_server import (
     Basic,
     Bearer,
@@ -20,7 +19,7 @@ from callback_service.wiring.stores import Stores
 
 def server_registry(stores: Stores, settings: Settings) -> ServerRegistry:
     credentials_known = settings.servers.credentials.keys()
-    return ServerRegistry(stores.servers, SystemClock(), credentials_known, settings.public_url)
+    return ServerRegistry(stores.servers, stores.clock, credentials_known, settings.public_url)
 
 
 def tes_servers(settings: Settings) -> HttpTesServers:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from callback_service.adapters.clock import SystemClock
 from callback_service.config.cwl_wes_settings import CwlWesSettings
 from callback_service.config.settings import DeliverySettings, Settings
 from callback_service.domain.run import LEASE, Lease, Run
 from callback_service.worker import DeliveryLoop
+from tests.fakes.clock import START, FakeClock
 from tests.fakes.store import (
     FakeDeliveryLog,
     FakeFingerprints,
@@ -39,6 +39,7 @@ def stores_with(runs: FakeRuns) -> SimpleNamespace:
         outcomes=FakeOutcomes(),
         delivery_log=FakeDeliveryLog(),
         ticks=FakeTicks(),
+        clock=FakeClock(),
         # All documents are of this version.
         schema=SimpleNamespace(migrate=lambda: None),
     )
@@ -46,7 +47,7 @@ def stores_with(runs: FakeRuns) -> SimpleNamespace:
 
 def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
     """Else another worker takes the runs over, and doubles the load that made them wait."""
-    runs, now = FakeRuns(), SystemClock().now()
+    runs, now = FakeRuns(), START
     stores = stores_with(runs)
     settings = Settings(public_url=None, delivery=DeliverySettings(database_threads=1))
     is_over = threading.Event()

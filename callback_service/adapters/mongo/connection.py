@@ -1,10 +1,12 @@
 """The database as the stores use it: what a write waits for, and what its failures mean."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -40,6 +42,10 @@ _INDEXES_AGAIN_AFTER = 30.0
 # is too large is refused by the client already where the server would have refused it.
 _NOT_CONFIRMED = (ConnectionFailure, DocumentTooLarge, OperationFailure, ProtocolError)
 
+# The end of the time that the calls of a thread, or greenlet, have together.
+_UNTIL: Final[ContextVar[float]] = ContextVar("until", default=math.inf)
+_LATE = "the database did not confirm in time; try again"
+
 _AWARE: Final[CodecOptions[Document]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
@@ -67,14 +73,27 @@ class Connection:
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """Bound a call's time; raise `Unavailable` where the database did not confirm."""
+        left = _UNTIL.get() - time.monotonic()
+        if left <= 0:
+            raise Unavailable(_LATE)
         try:
-            with pymongo.timeout(self._timeout):
+            with pymongo.timeout(min(self._timeout, left)):
                 yield
         except _NOT_CONFIRMED as error:
-            raise Unavailable("the database did not confirm in time; try again") from error
-        # After a call that went well, so that a database that is down is asked once, not twice.
-        if not self._has_indexes:
+            raise Unavailable(_LATE) from error
+        # After a call that went well, so that a database that is down is asked once, not twice;
+        # and not in the time of somebody who has only so much of it.
+        if not self._has_indexes and left == math.inf:
             self._try_to_index()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Bound the time of all calls together that this thread, or greenlet, makes inside."""
+        token = _UNTIL.set(min(_UNTIL.get(), time.monotonic() + seconds))
+        try:
+            yield
+        finally:
+            _UNTIL.reset(token)
 
     def check(self) -> None:
         """Raises `Unavailable` where the database takes no writes."""
@@ -82,6 +101,13 @@ class Connection:
             self.durable["ticks"].update_one(
                 {"_id": "ready"}, {"$set": {"asked_at": datetime.now(UTC)}}, upsert=True
             )
+
+    def time(self) -> datetime | None:
+        """By the primary's clock, if it says so."""
+        with self.guarded():
+            said = self.durable.client.admin.command("hello", codec_options=_AWARE)
+        time: datetime | None = said.get("localTime")
+        return time
 
     def index(self) -> None:
         """Create the indexes now. Raises `Unavailable` where the database did not confirm."""
