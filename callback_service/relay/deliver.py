@@ -21,6 +21,7 @@ from callback_service.domain.delivery import (
     spans_of,
     webhook_id,
 )
+from callback_service.domain.errors import Unavailable
 from callback_service.domain.run import LEASE, Failing, Lease, Run
 from callback_service.domain.sink import can_fail, is_quiet, place_of, takes_batches
 from callback_service.domain.task import TaskKey
@@ -275,10 +276,20 @@ class Deliverer:
         if telling.letters:
             self.delivery_log.bury(telling.letters)
         if telling.told:
-            self.tasks.mark_told(telling.run.id, telling.told)
+            self._mark(telling)
         self.delivery_log.add(telling.attempts)
         for attempt in telling.attempts:
             _log_attempt(attempt)
+
+    def _mark(self, telling: _Telling) -> None:
+        """A database that was busy for a moment is asked again: else all is told again.
+
+        Only once, which is over before the lease is: a later mark may undo a rewind.
+        """
+        try:
+            self.tasks.mark_told(telling.run.id, telling.told)
+        except Unavailable:
+            self.tasks.mark_told(telling.run.id, telling.told)
 
     def _close(self, run: Run, rest: Sequence[Span]) -> Ending:
         if not run.is_active or run.next_attempt_at is not None:

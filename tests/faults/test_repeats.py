@@ -34,3 +34,10 @@ def test_only_what_was_in_flight_may_be_told_again(crashes, deliveries, count):
 
 def test_what_was_refused_is_no_repeat():
     assert unexcused([], ledger((1, "a"), (2, "a"), status=503)) == []
+
+
+@pytest.mark.parametrize(("ids", "count"), [("aa", 0), ("aaa", 0), ("aba", 1)])
+def test_a_busy_database_excuses_repeats_of_the_last_only(ids, count):
+    told = ledger(*enumerate(ids))
+    assert len(unexcused([], told, {"run"})) == count
+    assert len(unexcused([], told, {"another"})) == len(ids) - len(set(ids))

@@ -577,7 +577,9 @@ class TestCrash:
         unharmed = Fuse()
         service.deliver(run_id, fuse=unharmed)
         stores = [call for call in unharmed.calls if call != "FakeSender.send"]
-        for moment in range(len(stores)):
+        for moment, call in enumerate(stores):
+            if call == "FakeTasks.mark_told":
+                continue
             service, run_id = self.a_debt(SINK, [])
             down = Fuse(at=moment, error=Unavailable("down"))
             for store in ("tasks", "runs", "delivery_log"):
@@ -588,6 +590,18 @@ class TestCrash:
             service.deliver(run_id)
             assert not service.is_owed(run_id)
             assert len(once(service.told(run_id))) == 5
+
+    @pytest.mark.parametrize("after_effect", [False, True])
+    def test_a_mark_that_was_not_confirmed_is_made_again_and_nothing_is_told_twice(
+        self, after_effect
+    ):
+        service, run_id = self.a_debt(SINK, [])
+        down = Fuse(at="FakeTasks.mark_told", after_effect=after_effect, error=Unavailable("busy"))
+        service.tasks = down.protect(service.tasks)
+        service.deliver(run_id)
+        assert down.is_burnt
+        assert not service.is_owed(run_id)
+        assert len(service.told(run_id)) == 5
 
 
 class TestOwner:

@@ -6,7 +6,7 @@ from tests.e2e.conditions import until
 from tests.faults import seeds
 from tests.faults.judge import judge
 from tests.faults.receivers import Manner
-from tests.faults.repeats import unexcused
+from tests.faults.repeats import postponed, unexcused
 from tests.faults.scenario import Result, Scenario, Stage
 from tests.faults.world import Settled, World, running_world
 
@@ -56,7 +56,7 @@ def _wrong_repeats(world: World, settled: Settled) -> list[str]:
     renamed = settled.ledger.totals().renamed
     return [
         *([f"{renamed} repeats came under other ids"] if renamed else []),
-        *unexcused(world.faults, settled.ledger),
+        *unexcused(world.faults, settled.ledger, postponed(world)),
     ]
 
 

@@ -7,7 +7,7 @@ from tests.e2e.conditions import until
 from tests.faults.judge import judge
 from tests.faults.killer import replace
 from tests.faults.receivers import Manner
-from tests.faults.repeats import unexcused
+from tests.faults.repeats import postponed, unexcused
 from tests.faults.scenario import Result, Scenario, Stage
 from tests.faults.world import running_world
 
@@ -46,7 +46,7 @@ def play(stage: Stage) -> Result:
             faults="SIGKILL of a worker in the middle, 2 % of deliveries hung up on",
             figures=f"the other worker grew by {grown:.0f} MiB",
             violations=[
-                *unexcused(world.faults, settled.ledger),
+                *unexcused(world.faults, settled.ledger, postponed(world)),
                 *([f"a worker grew by {grown:.0f} MiB"] if grown > _FLAT else []),
             ],
         )
