@@ -5,6 +5,7 @@ does not confirm in time. Datetimes are aware, UTC, whole milliseconds.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +27,11 @@ from callback_service.domain.task import Task, TaskKey
 class Clock(Protocol):
     def now(self) -> datetime:
         """The time in UTC, cut to milliseconds, as the database keeps it."""
+
+
+class Bound(Protocol):
+    def __call__(self, seconds: float, /) -> AbstractContextManager[None]:
+        """All that is asked of the stores inside takes no longer, or raises `Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,16 @@ from callback_service.domain.run import Run
 from callback_service.domain.sink import is_quiet
 from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
-from callback_service.relay.groups import Groups
-from callback_service.relay.ports import Clock, Runs, Tasks
+from callback_service.relay.groups import Groups, unbounded
+from callback_service.relay.ports import Bound, Clock, Runs, Tasks
 from callback_service.relay.quiet import check_joins
 from callback_service.relay.record import Recorder, Step
 
 log = logging.getLogger(__name__)
+
+# Seconds in which a callback is answered, from when it came in: the group before it takes its part
+# of them. Whoever is refused shall know it within two, and a busy process takes some of these.
+PATIENCE = 1.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,19 @@ class Callback:
 class Receiver:
     """Takes callbacks in groups: one look at the runs, one at the tasks, one write."""
 
-    def __init__(self, runs: Runs, tasks: Tasks, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        tasks: Tasks,
+        recorder: Recorder,
+        clock: Clock,
+        bound: Bound = unbounded,
+    ) -> None:
         self._runs = runs
         self._tasks = tasks
         self._recorder = recorder
         self._clock = clock
-        self._groups: Groups[Callback] = Groups(self._receive_group)
+        self._groups: Groups[Callback] = Groups(self._receive_group, PATIENCE, bound)
 
     def receive(self, callback: Callback) -> None:
         """Return once the callback is durable.

@@ -1,7 +1,10 @@
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -49,20 +52,25 @@ def callers():
 class Crowd:
     """Callers who come while the first group is held up."""
 
-    def __init__(self, work: Work, callers: ThreadPoolExecutor) -> None:
+    def __init__(self, work: Work, callers: ThreadPoolExecutor, **terms: Any) -> None:
         self.work = work
-        self.groups = Groups(work)
+        self.groups = Groups(work, **terms)
+        self.threads: dict[object, threading.Thread] = {}
         self._callers = callers
         work.gate.clear()
-        self.first = callers.submit(self.groups.submit, "first")
+        self.first = callers.submit(self._submit, "first")
         assert work.has_begun.acquire(timeout=LONG)
+
+    def _submit(self, item: object) -> None:
+        self.threads[item] = threading.current_thread()
+        self.groups.submit(item)
 
     def joined_by(self, *items: object) -> list[Future[None]]:
         """They come one after the other, and wait."""
         waiting = []
         for item in items:
             before = len(self.groups._waiting)  # noqa: SLF001  nothing else tells that a caller waits
-            waiting.append(self._callers.submit(self.groups.submit, item))
+            waiting.append(self._callers.submit(self._submit, item))
             while len(self.groups._waiting) == before:  # noqa: SLF001
                 pass
         return waiting
@@ -137,21 +145,59 @@ def test_a_group_that_fails_fails_for_all_of_its_callers_and_for_no_other_group(
     assert crowd.work.groups[-1] == ["after"]
 
 
-def test_who_found_no_room_in_a_group_that_failed_does_not_wait_for_another_failure(callers):
-    """A store that is down is found out by a group, not by one group after the other."""
+class TestPatience:
+    """Whoever comes is answered in so many seconds, whatever the groups before take of them."""
 
-    class Down(Work):
-        def answer(self, group):
-            if "first" not in group:
-                raise Unavailable("down")
-            return super().answer(group)
+    def test_who_waits_for_a_group_that_hangs_is_told_so_in_time(self, callers):
+        crowd = Crowd(Work(), callers, patience=0.2)
+        waiting = crowd.joined_by(*range(GROUP_LIMIT + 3))
+        for one in waiting:
+            assert isinstance(one.exception(LONG), Unavailable)
+        assert not crowd.first.done()
+        crowd.let_go()
+        crowd.groups.submit("after")
+        # Who was told that he was not taken is not taken any more.
+        assert crowd.work.groups == [["first"], ["after"]]
 
-    crowd = Crowd(Down(), callers)
-    waiting = crowd.joined_by(*range(GROUP_LIMIT + 3))
-    crowd.let_go()
-    for one in waiting:
-        assert isinstance(one.exception(LONG), Unavailable)
-    assert crowd.work.groups == [["first"], list(range(GROUP_LIMIT))]
+    def test_who_is_in_a_group_that_hangs_is_told_so_in_time(self, callers):
+        """All but its leader, whose calls are bounded."""
+
+        class HangingLater(Work):
+            def answer(self, group):
+                if "first" not in group:
+                    assert later.wait(LONG)
+                return super().answer(group)
+
+        later = threading.Event()
+        crowd = Crowd(HangingLater(), callers, patience=0.3)
+        early, late = crowd.joined_by("early", "late")
+        crowd.let_go()
+        assert isinstance(early.exception(LONG), Unavailable)
+        assert not late.done()
+        later.set()
+        assert late.result(LONG) is None
+        assert crowd.work.groups == [["first"], ["early", "late"]]
+
+    def test_a_group_has_as_much_time_as_the_last_of_its_callers(self, callers):
+        granted = []
+
+        @contextmanager
+        def bound(seconds):
+            granted.append(seconds)
+            yield
+
+        crowd = Crowd(Work(), callers, patience=LONG, bound=bound)
+        (early,) = crowd.joined_by("early")
+        time.sleep(0.3)
+        came = time.monotonic()
+        (late,) = crowd.joined_by("late")
+        crowd.let_go()
+        assert early.result(LONG) is late.result(LONG) is None
+        used = time.monotonic() - came
+        assert LONG - used <= granted[1] <= LONG
+
+    def test_without_time_nobody_waits(self):
+        Groups(Work(), patience=0.0).submit("alone")
 
 
 def test_work_that_answers_for_too_few_fails_for_all(callers):
@@ -189,17 +235,18 @@ def test_two_hundred_callers_at_once_are_all_answered_once_by_one_group_at_a_tim
     assert max(map(len, work.groups)) <= GROUP_LIMIT
 
 
-def test_the_first_who_waits_leads_the_next_group_and_whoever_has_led_goes(callers):
-    threads = []
+def test_the_last_who_waits_leads_the_next_group_and_whoever_has_led_goes(callers):
+    """It has the most time left, and the others may leave before."""
+    leaders = []
 
     class Noting(Work):
         def answer(self, group):
-            threads.append(threading.current_thread())
+            leaders.append(threading.current_thread())
             return super().answer(group)
 
     crowd = Crowd(Noting(), callers)
-    (second,) = crowd.joined_by("second")
+    second, third = crowd.joined_by("second", "third")
     crowd.let_go()
-    crowd.first.result(LONG)
-    second.result(LONG)
-    assert len(set(threads)) == 2
+    for one in (crowd.first, second, third):
+        one.result(LONG)
+    assert leaders == [crowd.threads["first"], crowd.threads["third"]]

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,40 @@ def _write_until_unavailable(tasks: MongoTasks) -> int:
             return task.seq
         task = moved
     raise AssertionError
+
+
+class TestWithin:
+    """All the calls that somebody makes have so much time together."""
+
+    def test_calls_end_with_it_however_many_there_are(self, unreachable: Connection):
+        begun = time.monotonic()
+        with unreachable.within(0.5):
+            for _ in range(5):
+                with pytest.raises(Unavailable):
+                    unreachable.check()
+        # Each may take 0.3 seconds.
+        assert time.monotonic() - begun < 1.2
+
+    def test_what_comes_after_is_bounded_no_more(self, mongo_database: Database[dict[str, Any]]):
+        connection = Connection(mongo_database)
+        with connection.within(0), pytest.raises(Unavailable):
+            connection.check()
+        connection.check()
+
+    def test_an_inner_one_gives_no_more_time(self, mongo_database: Database[dict[str, Any]]):
+        connection = Connection(mongo_database)
+        with connection.within(0), connection.within(10), pytest.raises(Unavailable):
+            connection.check()
+
+    def test_other_threads_have_their_own(self, mongo_database: Database[dict[str, Any]]):
+        connection = Connection(mongo_database)
+        with connection.within(0), ThreadPoolExecutor(1) as other:
+            other.submit(connection.check).result()
+
+    def test_nobody_makes_indexes_in_it(self, mongo_database: Database[dict[str, Any]]):
+        connection = Connection(mongo_database)
+        with connection.within(60):
+            connection.check()
+        assert "tasks" not in mongo_database.list_collection_names()
+        connection.check()
+        assert "tasks" in mongo_database.list_collection_names()

@@ -16,9 +16,8 @@ from tests.faults.scenario import Result, Scenario, Stage
 from tests.faults.toxics import CutAnswers, CutRequests, Silence, Toxic
 from tests.faults.world import World, running_world
 
-# Seconds: a call may take two (`database.timeout`), who comes while a group waits is in the next
-# one, and a busy machine takes some more.
-_SOON = 7.0
+# Seconds: two are promised, and a busy machine takes some more.
+_SOON = 4.0
 
 
 @dataclass(frozen=True, slots=True)
