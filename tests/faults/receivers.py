@@ -5,8 +5,9 @@ import json
 import os
 import re
 import signal
+import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +23,17 @@ from tests.faults.records import Delivery, Told
 
 _HEADER = re.compile(rb"\r\n([!-9;-~]+): *([^\r]*)")
 _PATH = re.compile(rb"POST /(\S*)")
+# Hands a status to whoever delivered; 0 stands for none.
+Say = Callable[[asyncio.Transport, int], None]
+
+
+def say_at_once(to: asyncio.Transport, status: int) -> None:
+    """The whole answer and no more; who has none hangs up."""
+    if not status:
+        to.abort()
+        return
+    length = b"" if status == 204 else b"Content-Length: 0\r\n"
+    to.write(b"HTTP/1.1 %d -\r\n%b\r\n" % (status, length))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,8 @@ class Manner:
     """How deliveries are answered.
 
     `refusing` and `hanging_up` are shares of them, `delay` is in seconds. `kills` die, by
-    SIGKILL, as soon as one delivery was answered; it is answered normally after that.
+    SIGKILL, as soon as one delivery was answered; it is answered normally after that. `say` is
+    how an answer is said.
     """
 
     refusing: float = 0.0
@@ -37,6 +50,7 @@ class Manner:
     delay: float = 0.0
     statuses: Sequence[int] = (503,)
     kills: Sequence[int] = ()
+    say: Say = say_at_once
 
 
 class Counts(NamedTuple):
@@ -62,12 +76,18 @@ class Receivers:
         self._read: list[Delivery] = []
         self._told: set[tuple[str, Told]] = set()
         self._count = 0
+        self._opening: set[asyncio.Task[asyncio.Server]] = set()
 
     async def serve(self, pipe: Connection) -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._connection, "127.0.0.1", 0, backlog=1024)
-        pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        pipe.send(self.another())
         await attend(pipe, lambda question: getattr(self, question[0])(*question[1:]))
+
+    def another(self) -> str:
+        """The URL of one more host, as the service sees it: what is slow there is slow there."""
+        listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        loop = asyncio.get_running_loop()
+        self._opening.add(loop.create_task(loop.create_server(self._connection, sock=listening)))
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
     def trust(self, run: str, secret: str) -> None:
         self._secrets[run] = secret
@@ -93,7 +113,7 @@ class Receivers:
             if manner.kills:
                 self._manners[run] = Manner()
             answering = asyncio.get_running_loop().call_later
-            answering(manner.delay, self._answer, connection, head, body, status, manner.kills)
+            answering(manner.delay, self._answer, connection, head, body, status, manner)
 
         connection = Messages(take, lost=lambda: None)
         return connection
@@ -107,15 +127,11 @@ class Receivers:
         return 204
 
     def _answer(
-        self, connection: Messages, head: bytes, body: bytes, status: int, kills: Sequence[int]
+        self, connection: Messages, head: bytes, body: bytes, status: int, manner: Manner
     ) -> None:
         self._unread.append((time.monotonic(), head, body, status))
-        if status:
-            length = b"" if status == 204 else b"Content-Length: 0\r\n"
-            connection.transport.write(b"HTTP/1.1 %d -\r\n%b\r\n" % (status, length))
-        else:
-            connection.transport.abort()
-        for pid in kills:
+        manner.say(connection.transport, status)
+        for pid in manner.kills:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -157,6 +173,10 @@ class Receiving:
     def __init__(self, work: Work) -> None:
         self._work = work
         self.url: str = work.result()
+
+    def another(self) -> str:
+        url: str = self._ask("another")
+        return url
 
     def trust(self, run: str, secret: str) -> None:
         self._ask("trust", run, secret)

@@ -35,11 +35,11 @@ def _accepted_at(ledger: Ledger) -> Mapping[str, Sequence[float]]:
 def _debts(ledger: Ledger) -> Mapping[str, Sequence[Debt]]:
     debts: dict[str, list[Debt]] = defaultdict(list)
     for book in ledger.books:
-        debts[book.run] += _debts_of(book)
+        debts[book.run] += debts_of(book)
     return debts
 
 
-def _debts_of(book: Book) -> list[Debt]:
+def debts_of(book: Book) -> list[Debt]:
     """Of each state that was acknowledged: in which order, no matter which `seq` it got."""
     acknowledged = sorted(one.answered_at for one in book.acknowledged)
     first: dict[int, float] = {}

@@ -109,6 +109,31 @@ def stops_at_once() -> None:
     telling.Dispatcher = StopsAtOnce
 
 
+def tells_one_after_the_other() -> None:
+    """A worker waits for each receiver before it turns to the next."""
+    import asyncio
+
+    from callback_service.relay.deliver import Deliverer
+    from callback_service.wiring import telling
+
+    turn = asyncio.Lock()
+
+    class TellsOneAfterTheOther(Deliverer):
+        async def deliver(self, run_id):
+            async with turn:
+                await super().deliver(run_id)
+
+    telling.Deliverer = TellsOneAfterTheOther
+
+
+def shares_all_places() -> None:
+    """Who hangs may take every place that there is."""
+    from callback_service.relay.lanes import Lanes
+    from callback_service.wiring import telling
+
+    telling.Lanes = lambda total, _per_host: Lanes(total, total)
+
+
 BUILDS: dict[str, Callable[[], None]] = {
     build.__name__: build
     for build in (
@@ -120,5 +145,7 @@ BUILDS: dict[str, Callable[[], None]] = {
         never_sweeps,
         repeats_under_new_ids,
         stops_at_once,
+        tells_one_after_the_other,
+        shares_all_places,
     )
 }

@@ -2,6 +2,7 @@
 
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios import (
+    bad_receivers,
     broker_emptied,
     database_troubled,
     killed_after_telling,
@@ -22,6 +23,7 @@ _ALL = (
     stopped_past_its_lease,
     rolling_restart,
     many_runs,
+    bad_receivers,
     killed_up,
 )
 SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _ALL}
