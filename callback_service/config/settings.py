@@ -78,7 +78,8 @@ class DeliverySettings(Section):
         default=500,
         ge=1,
         le=10_000,
-        description="Deliveries under way at once per worker; each holds a socket.",
+        description="Deliveries under way at once per worker; each holds a socket. Retries take "
+        "three quarters of them at most.",
     )
     per_host: int = Field(
         default=100,

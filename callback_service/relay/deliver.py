@@ -98,7 +98,8 @@ class Deliverer:
         run = await self._call(self._find_waiting, run_id)
         if run is None:
             return False
-        async with self.lanes.take(place_of(run.sink)) as had_to_wait:
+        is_retry = run.failures > 0
+        async with self.lanes.take(place_of(run.sink), is_retry=is_retry) as had_to_wait:
             if had_to_wait:
                 run = await self._call(self._find_waiting, run_id)
             return run is not None and not self.is_stopping and await self._tell_if_free(run)

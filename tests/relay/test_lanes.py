@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 from callback_service.relay.lanes import Lanes
 
@@ -15,8 +16,8 @@ class Uses:
         self._lanes = lanes
         self._doors = asyncio.Event()
 
-    async def use(self, host: str) -> None:
-        async with self._lanes.take(host) as had_to_wait:
+    async def use(self, host: str, *, is_retry: bool = False) -> None:
+        async with self._lanes.take(host, is_retry=is_retry) as had_to_wait:
             self.inside[host] += 1
             self.waited[host] += had_to_wait
             await self._doors.wait()
@@ -30,12 +31,14 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def used(lanes: Lanes, *hosts: str) -> Uses:
-    """What it looks like when all have come, and after they have all gone."""
+def used(lanes: Lanes, *hosts: str, retrying: Sequence[str] = ()) -> Uses:
+    """What it looks like when all have come, and after they have all gone; who retries is first."""
 
     async def story() -> Uses:
         uses = Uses(lanes)
         async with asyncio.TaskGroup() as group:
+            for host in retrying:
+                group.create_task(uses.use(host, is_retry=True))
             for host in hosts:
                 group.create_task(uses.use(host))
             await settle()
@@ -60,6 +63,16 @@ def test_a_host_takes_no_more_than_its_share():
 def test_a_host_that_hangs_leaves_places_to_the_others():
     uses = used(Lanes(10, 2), *[HERE] * 20, THERE, THERE)
     assert uses.inside[THERE] == 2
+
+
+def test_any_number_of_hosts_that_failed_before_leave_places_to_who_did_not():
+    uses = used(Lanes(8, 2), HERE, THERE, retrying=[f"host-{number}" for number in range(20)])
+    assert uses.inside[HERE] == uses.inside[THERE] == 1
+    assert uses.inside.total() == 8
+
+
+def test_where_there_is_one_place_who_failed_has_a_turn_too():
+    assert used(Lanes(1, 1), retrying=[HERE]).inside == {HERE: 1}
 
 
 def test_who_had_to_wait_is_told_so():
