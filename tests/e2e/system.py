@@ -151,12 +151,14 @@ def running_system(
     workers=1,
     command=COMMAND,
     new_database=Database,
+    environ_of=lambda _name: {},
     **settings,
 ):
     """`apis` are gunicorns with `api_workers` processes each, which share nothing but the rest.
 
     `broker` is one of those that have names, or makes one. `command` is what is started as the
-    service; `settings` are sections of `custom`.
+    service, and `environ_of` is asked for what the process of a name finds in its environment;
+    `settings` are sections of `custom`.
     """
     with contextlib.ExitStack() as stack:
         database = new_database(folder)
@@ -179,6 +181,7 @@ def running_system(
         client = Client(listening[0].url, token)
         system = System(database, running, listening, telling, client)
         for process in system.processes:
+            process.environ = {**process.environ, **environ_of(process.name)}
             stack.callback(process.end)
         system.start()
         yield system

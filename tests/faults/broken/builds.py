@@ -134,6 +134,71 @@ def shares_all_places() -> None:
     telling.Lanes = lambda total, _per_host: Lanes(total, total)
 
 
+def never_asks() -> None:
+    """What no callback tells nobody learns."""
+    from callback_service.relay.reconcile.reconciler import Reconciler
+    from callback_service.wiring import telling
+
+    class NeverAsks(Reconciler):
+        def look(self) -> None:
+            """No server is asked for anything."""
+
+    telling.Reconciler = NeverAsks
+
+
+def asks_at_any_time() -> None:
+    """Servers are asked for what they have just told."""
+    from callback_service.relay.reconcile import errand
+
+    errand.due_at = lambda *_: None
+
+
+def asks_in_vain() -> None:
+    """What a server says replaces nothing that a callback told."""
+    from callback_service.domain.task import Task
+
+    believes = Task._believes  # noqa: SLF001  that is what is broken
+
+    def believes_what_it_is_told(task, state, source):
+        return believes(task, state, source) and (task.seq == 0 or not source.is_truth)
+
+    Task._believes = believes_what_it_is_told  # noqa: SLF001  as above
+
+
+def believes_the_last_word() -> None:
+    """A callback moves a task out of its end, however late it comes."""
+    from callback_service.domain.states import State
+    from callback_service.domain.task import Task
+
+    def believes(task, state, _source):
+        return state not in {task.state, State.UNKNOWN}
+
+    Task._believes = believes  # noqa: SLF001  that is what is broken
+
+
+def goes_by_its_own_clock() -> None:
+    """Each process judges leases and retries by what its machine says the time is."""
+    from datetime import UTC, datetime
+
+    from callback_service.adapters.mongo.clock import MongoClock
+
+    def now(_clock):
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    MongoClock.now = now
+
+
+def believes_every_lease() -> None:
+    """A lease is one, however far away its end."""
+    from datetime import timedelta
+
+    from callback_service.adapters.mongo import runs
+    from callback_service.domain import run
+
+    run.LONGEST_LEASE = runs.LONGEST_LEASE = timedelta(days=1)
+
+
 BUILDS: dict[str, Callable[[], None]] = {
     build.__name__: build
     for build in (
@@ -145,6 +210,12 @@ BUILDS: dict[str, Callable[[], None]] = {
         never_sweeps,
         repeats_under_new_ids,
         stops_at_once,
+        goes_by_its_own_clock,
+        believes_every_lease,
+        never_asks,
+        asks_at_any_time,
+        asks_in_vain,
+        believes_the_last_word,
         tells_one_after_the_other,
         shares_all_places,
     )

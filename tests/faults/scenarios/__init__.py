@@ -4,6 +4,7 @@ from tests.faults.scenario import Scenario
 from tests.faults.scenarios import (
     bad_receivers,
     broker_emptied,
+    clock_jumps,
     database_troubled,
     killed_after_telling,
     killed_processes,
@@ -21,6 +22,7 @@ _ALL = (
     killed_after_telling,
     order,
     stopped_past_its_lease,
+    clock_jumps,
     rolling_restart,
     many_runs,
     bad_receivers,
