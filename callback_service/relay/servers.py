@@ -40,7 +40,7 @@ class ServerRegistry:
         self._clock = clock
         self._credentials = credentials
         self._own_url = own_url
-        self._looked_at_until: dict[str, datetime] = {}
+        self._looked_at_until: dict[tuple[str, bool], datetime] = {}
 
     def resolve(self, key: str | None, field: str = "server") -> str:
         """The key of the server meant; none named: the default one, or the only one.
@@ -64,18 +64,21 @@ class ServerRegistry:
     def list(self) -> list[Server]:
         return self._servers.list()
 
-    def look_at(self, keys: Collection[str], during: timedelta = WAKING) -> None:
+    def look_at(
+        self, keys: Collection[str], during: timedelta = WAKING, *, often: bool = False
+    ) -> None:
         """Let workers look soon at these servers: new tasks are there, or somebody waits for some.
 
         They will in any case.
         """
         now = self._clock.now()
-        news = {key for key in keys if self._looked_at_until.get(key, now) <= now}
+        news = {key for key in keys if self._looked_at_until.get((key, often), now) <= now}
         if news:
             # Before it is said: those who come meanwhile need not say it, too.
-            self._looked_at_until |= dict.fromkeys(news, now + AWAKE)
+            self._looked_at_until |= dict.fromkeys(((key, often) for key in news), now + AWAKE)
+            say = self._servers.want if often else self._servers.wait
             with suppress(Unavailable):
-                self._servers.wait(news, now + during)
+                say(news, now + during)
 
     def find(self, key: str) -> Server:
         server = self._servers.find(key)

@@ -75,8 +75,12 @@ class Reader:
         found = self.runs.outlines({run.id}).get(run.id)
         return found is not None and found.is_open(self.clock.now())
 
-    def task(self, key: TaskKey, known: State | None, wait: float = 0) -> Task:
+    def task(
+        self, key: TaskKey, known: State | None, wait: float = 0, *, often: bool = False
+    ) -> Task:
         """The task; while its state is `known`, wait so many seconds for another.
+
+        Meanwhile its server is asked `often`, as if the caller asked at the gateway.
 
         Raises `Unknown` for a task that nobody told of and no run follows.
         """
@@ -88,7 +92,7 @@ class Reader:
             is_waiting = task is not None and task.state == known
             if is_waiting and wait and known and not known.is_final:
                 # For what its server may not tell by itself.
-                self.servers.look_at([key.server], 2 * SAY_AGAIN)
+                self.servers.look_at([key.server], 2 * SAY_AGAIN, often=often)
             return not is_waiting
 
         self.watch.until(

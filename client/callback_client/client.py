@@ -215,14 +215,24 @@ class CallbackClient:
         """The tasks that the run follows, in the order of server and id."""
         return self._connection.pages(Task.from_json, "tasks", _run(run_id) + "/tasks")
 
-    def task(self, server: str, task_id: str, known: Optional[str] = None, wait: float = 0) -> Task:
+    def task(
+        self,
+        server: str,
+        task_id: str,
+        known: Optional[str] = None,
+        wait: float = 0,
+        *,
+        often: bool = False,
+    ) -> Task:
         """A task and its history; `server` is `default` where none was registered.
 
         While its state is `known`, the answer is held back for up to `wait` seconds
         (at most 60): it comes as soon as there is another state, or says that there is none.
+        Meanwhile a server that does not call back is asked every 1.5 seconds, or `often`: up to
+        three times a second.
         """
         path = f"/v1/tasks/{segment(server)}/{segment(task_id)}"
-        query = [("known", known), ("wait", wait or None)]
+        query = [("known", known), ("wait", wait or None), ("often", "true" if often else None)]
         return self._connection.ask(Task.from_json, "GET", path, query=query, wait=wait)
 
     def states(self, tasks: Iterable[TaskName]) -> List[TaskState]:

@@ -102,7 +102,7 @@ def exercise(client: CallbackClient, service: FakeService) -> None:
     service.deliveries = [{**attempt, "updates": 3, "verdict": "told", "latency_ms": 8.3}] * 2
     assert len(list(client.deliveries(run.id))) == 2
     client.task("default", "a/b c")
-    client.task("default", "job-1", known="RUNNING", wait=0.01)
+    client.task("default", "job-1", known="RUNNING", wait=0.01, often=True)
     client.states(["job-1", ("other", "job-2")])
     list(client.updates(run.id, follow=False))
     next(client.updates(run.id, wait=60))
@@ -129,6 +129,8 @@ def check(value: Any, schema: Any) -> None:
 
 def read(text: str, schema: Any) -> Any:
     kind = schema.get("type")
+    if kind == "boolean":
+        return {"true": True, "false": False}[text]
     return int(text) if kind == "integer" else float(text) if kind == "number" else text
 
 

@@ -351,3 +351,22 @@ def test_who_waits_for_a_task_lets_its_server_be_asked():
     assert not feed.servers.find(RUN.server).polling.is_waited(feed.clock.now())
     feed.reader.task(task, state, wait=0.01)
     assert feed.servers.find(RUN.server).polling.is_waited(feed.clock.now())
+
+
+def test_who_would_ask_often_has_it_asked_as_often_as_who_asks_at_the_gateway():
+    feed = Feed()
+    feed.servers.add(Server(RUN.server, "https://tes.example.org", START))
+    feed.change([1], move(START))
+    task, state = key(1), feed.reader.task(key(1), None).state
+
+    def is_wanted():
+        return feed.servers.find(RUN.server).polling.is_wanted(feed.clock.now())
+
+    feed.reader.task(task, state, often=True)
+    # One that does not wait lets nobody be asked.
+    assert not is_wanted()
+    feed.reader.task(task, state, wait=0.01)
+    assert not is_wanted()
+    # Whoever else waits for the same server has said so a moment ago.
+    feed.reader.task(task, state, wait=0.01, often=True)
+    assert is_wanted()

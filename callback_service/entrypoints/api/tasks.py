@@ -10,9 +10,11 @@ from callback_service.entrypoints.api.shown import shown_states, shown_task
 
 
 @needs(Role.READ)
-def get_task(server: str, task_id: str, wait: float, known: str | None = None) -> dict[str, Any]:
+def get_task(
+    server: str, task_id: str, wait: float, *, often: bool, known: str | None = None
+) -> dict[str, Any]:
     key = TaskKey(caller().owner, server, task_id)
-    task = services().reader.task(key, State(known) if known else None, wait)
+    task = services().reader.task(key, State(known) if known else None, wait, often=often)
     return shown_task(task, task.runs)
 
 
