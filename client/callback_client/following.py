@@ -6,13 +6,14 @@ import logging
 import threading
 from contextlib import suppress
 from datetime import datetime
-from typing import Callable, Dict, Iterable, Iterator, Optional, Sequence, Set, Tuple, TypeVar
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, TypeVar
 from urllib.parse import urlsplit
 
 from callback_client.client import CallbackClient
 from callback_client.errors import CallbackServiceError
 from callback_client.news import News
 from callback_client.rests import Rests
+from callback_client.turns import Turns
 from callback_client.updates import LONGEST_RETRY_AFTER, Clock
 from callback_client.values import FINAL_STATES, Server, Update
 
@@ -40,7 +41,7 @@ Key = Tuple[str, str]
 
 
 class NoSuchServer(Exception):
-    """The service has no TES server registered at this URL."""
+    """The service has no TES server registered at this URL; it may know others."""
 
 
 class Following:
@@ -68,9 +69,13 @@ class Following:
         self._clock = clock or Clock()
         self._rests = Rests(self._clock)
         self._registering = threading.Lock()
+        self._settling = Turns()
+        self._listing = Turns()
         self._thread = threading.local()
         self._run_id: Optional[str] = None
         self._servers: Dict[str, str] = {}
+        # Until when nobody asks again whether there is a server.
+        self._strangers: Dict[str, float] = {}
         self._own_gateways: Dict[str, bool] = {}
         self._looks: Dict[str, _Look] = {}
         # Tasks are there before the run has them, and longer than it does not answer.
@@ -85,7 +90,8 @@ class Following:
         key = (url, task_id)
         if _is_task_id(task_id) and key not in self._followed:
             self._owed.add(key)
-            self._attempt(self._settle)
+            if not self._is_stranger(url):
+                self._attempt(self._settle)
 
     def token_for(self, url: str) -> Optional[str]:
         """The service's own token, where this is its gateway, which asks for none but such ones."""
@@ -98,18 +104,20 @@ class Following:
         """The TES server itself told the program this."""
         self._tell((url, task_id), state)
 
-    def state(self, url: str, task_id: str, wait: float) -> Optional[str]:
+    def state(self, url: str, task_id: str, wait: float, *, often: bool = False) -> Optional[str]:
         """How the task stands; None: ask the TES server.
 
         A thread that asks for the same task again waits for news of it, up to `wait` seconds.
-        One that goes round many is answered at once: none may hold up the others.
+        One that goes round many is answered at once: none may hold up the others. `often` is for
+        those who would ask the server several times a second.
         """
         key = (url, task_id)
         is_same = getattr(self._thread, "asked_last", None) == key
         self._thread.asked_last = key
-        if key not in self._followed and key not in self._owed:
+        is_named = key in self._followed or key in self._owed
+        if not is_named or self._is_stranger(url):
             return None
-        found = self._attempt(lambda: self._look_up(key, wait if is_same else 0))
+        found = self._attempt(lambda: self._look_up(key, wait if is_same else 0, often=often))
         if found:
             self._tell(key, found)
         return found
@@ -130,8 +138,12 @@ class Following:
             return None
         try:
             answer = ask()
+        except NoSuchServer:
+            # Of other servers it is asked all the same.
+            answer = None
         except Exception as error:  # noqa: BLE001 - whatever it is, py-tes would not have raised it
-            if self._rests.fail(number, _rest(error)):
+            at_least = min(getattr(error, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
+            if self._rests.fail(number, at_least):
                 why = _why(self._client.url, error)
                 log.warning("%s; asking the TES server meanwhile", why)
             return None
@@ -140,6 +152,13 @@ class Following:
         return answer
 
     def _settle(self) -> None:
+        if not self._owed:
+            return
+        # Of those who come at once the first adds its own task, and the second all others.
+        with self._settling:
+            self._settle_in_turn()
+
+    def _settle_in_turn(self) -> None:
         try:
             self._add_owed()
         except CallbackServiceError as error:
@@ -149,10 +168,14 @@ class Following:
             self._add_owed()
 
     def _add_owed(self) -> None:
-        owed = sorted(self._owed)
+        owed: List[Key] = []
+        named: List[Tuple[str, str]] = []
+        for key in sorted(self._owed):
+            with suppress(NoSuchServer):
+                named.append((self._name_of(key[0]), key[1]))
+                owed.append(key)
         if not owed:
             return
-        named = [(self._name_of(url), task_id) for url, task_id in owed]
         run_id = self._run(named[0][0])
         try:
             self._client.add_tasks(run_id, named)
@@ -182,14 +205,15 @@ class Following:
                 log.info("following tasks in run %s at %s", self._run_id, self._client.url)
             return self._run_id
 
-    def _look_up(self, key: Key, wait: float) -> Optional[str]:
+    def _look_up(self, key: Key, wait: float, *, often: bool) -> Optional[str]:
         self._settle()
         url, task_id = key
         known = self._told.get(key)
         # Who tries whether the service is back shall know it at once.
         wait = 0 if self._rests.is_away else wait if known else UNSEEN
         try:
-            task = self._client.task(self._name_of(url), task_id, known or UNKNOWN, wait)
+            name = self._name_of(url)
+            task = self._client.task(name, task_id, known or UNKNOWN, wait, often=often)
         except CallbackServiceError as error:
             if error.status != 404:
                 raise
@@ -235,18 +259,42 @@ class Following:
 
     def _is_own_gateway(self, url: str) -> bool:
         if url not in self._own_gateways:
-            self._own_gateways[url] = _is_gateway(url, self._client.servers(), self._client.url)
+            with self._listing:
+                if url not in self._own_gateways:
+                    servers = self._client.servers()
+                    self._own_gateways[url] = _is_gateway(url, servers, self._client.url)
         return self._own_gateways[url]
 
     def _name_of(self, url: str) -> str:
         if self._server:
             return self._server
-        if url not in self._servers:
-            places = dict(_places(self._client.servers(), self._client.url))
-            if _place(url) not in places:
-                raise NoSuchServer(f"no TES server is registered as {url} at {self._client.url}")
-            self._servers[url] = places[_place(url)]
-        return self._servers[url]
+        name = self._servers.get(url)
+        if name is None:
+            with self._listing:
+                name = self._servers.get(url) or self._search(url)
+        if name is None:
+            raise NoSuchServer
+        return name
+
+    def _is_stranger(self, url: str) -> bool:
+        now = self._clock.now()
+        return now < self._strangers.get(url, now)
+
+    def _search(self, url: str) -> Optional[str]:
+        if self._is_stranger(url):
+            return None
+        places = dict(_places(self._client.servers(), self._client.url))
+        name = places.get(_place(url))
+        if name:
+            self._servers[url] = name
+            if self._strangers.pop(url, None) is not None:
+                log.warning("%s is registered at %s now", url, self._client.url)
+            return name
+        if url not in self._strangers:
+            what = "no TES server is registered as %s at %s; asking it itself"
+            log.warning(what, url, self._client.url)
+        self._strangers[url] = self._clock.now() + REST_OF_STRANGERS
+        return None
 
 
 class _Look:
@@ -273,12 +321,6 @@ def _why(url: str, error: Exception) -> str:
     # Who starts a program does not write its requests.
     hint = " (CALLBACK_API_TOKEN)" if error.status == 401 else ""
     return f"{url} answered {error}{hint}"
-
-
-def _rest(error: Exception) -> float:
-    if isinstance(error, NoSuchServer):
-        return REST_OF_STRANGERS
-    return min(getattr(error, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
 
 
 def _places(servers: Iterable[Server], service: str) -> Iterator[Tuple[object, str]]:

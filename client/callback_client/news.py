@@ -26,7 +26,7 @@ class News:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._lock = threading.Lock()
+        self._change = threading.Condition()
         self._ended: Set[str] = set()
         self._thread: Optional[threading.Thread] = None
         self.is_current = False
@@ -37,19 +37,25 @@ class News:
 
     def take(self) -> Set[str]:
         """The ids of the tasks that have ended since this was called last."""
-        with self._lock:
+        with self._change:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._listen, daemon=True)
                 self._thread.start()
             ended, self._ended = self._ended, set()
             return ended
 
+    def wait(self, seconds: float) -> None:
+        """Until there is something to take, or so many seconds are over."""
+        with self._change:
+            self._change.wait_for(lambda: bool(self._ended), max(seconds, 0))
+
     def _listen(self) -> None:
         while True:
             began = time.monotonic()
             updates = self._fetch()
-            with self._lock:
+            with self._change:
                 self._ended.update(one.task_id for one in updates or () if one.final)
+                self._change.notify_all()
             self.is_current = updates is not None
             if not updates:
                 time.sleep(max(began + SHORTEST_ROUND - time.monotonic(), 0))

@@ -157,7 +157,8 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
         ends_at = time.monotonic() + timeout if timeout else None
         while True:
             left = None if ends_at is None else max(ends_at - time.monotonic(), 0.001)
-            state = self._state(task_id, min(left or self._patience, self._patience))
+            # By itself it looks twice a second.
+            state = self._state(task_id, min(left or self._patience, self._patience), often=True)
             if state is None:
                 # In its own way, which comes back to `get_task` twice a second.
                 return super().wait(task_id, left)
@@ -179,8 +180,9 @@ class HTTPClient(PyTesClient):  # type: ignore[misc]  # py-tes has no types
             return float(_WAIT_OF_THREADS)
         return float(min(max(self.timeout - _MARGIN, 0), _LONGEST_WAIT))
 
-    def _state(self, task_id: str, wait: float) -> Optional[str]:
-        return self._following.state(self.url, task_id, wait) if self._following else None
+    def _state(self, task_id: str, wait: float, *, often: bool = False) -> Optional[str]:
+        following = self._following
+        return following.state(self.url, task_id, wait, often=often) if following else None
 
     def _task(self, task_id: str, state: str) -> Task:
         try:

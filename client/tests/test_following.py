@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 from callback_client import CallbackClient
@@ -29,6 +30,13 @@ def clock():
 def following(client, clock):
     client.register_server("sim", TES)
     return Following(client, "my-run", clock=clock)
+
+
+def until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def ended(service, task_id):
@@ -217,31 +225,76 @@ def test_a_run_that_was_deleted_is_followed_by_another(following, client, servic
     assert [task.id for task in client.tasks(run.id)] == ["job-1", "job-2"]
 
 
-def test_who_finds_late_that_a_run_was_deleted_makes_no_third_one(following, client, service):
+def test_who_finds_late_that_a_run_was_deleted_makes_no_third_one(
+    following, client, service, clock, caplog
+):
     following.follow(TES, "job-1")
     (lost,) = client.runs()
+    is_replaced, answer = threading.Event(), service.list_run_updates
+
+    def answer_late(run_id, **asked):
+        if run_id == lost.id:
+            is_replaced.wait(10)
+        return answer(run_id=run_id, **asked)
+
+    service.list_run_updates = answer_late
     client.delete(lost.id)
-    both = threading.Barrier(2, timeout=10)
-    add, answered = service.add_run_tasks, threading.local()
+    following.news.take()
+    following.follow(TES, "job-2")
+    is_replaced.set()
+    # The thread that waits for news has found out.
+    until(lambda: caplog.records)
+    clock.time += 60
+    following.follow(TES, "job-3")
+    (run,) = client.runs()
+    assert [task.id for task in client.tasks(run.id)] == ["job-1", "job-2", "job-3"]
 
-    def add_together(run_id, **asked):
-        # Both name their tasks to the run that is gone before either of them is answered.
-        if run_id == lost.id and not getattr(answered, "once", False):
-            answered.once = True
-            both.wait()
-        return add(run_id=run_id, **asked)
 
-    service.add_run_tasks = add_together
+def test_tasks_that_come_at_once_are_named_together(following, client, service):
+    """And the server is looked up for all of them once."""
     threads = [
-        threading.Thread(target=following.follow, args=(TES, task_id))
-        for task_id in ("job-2", "job-3")
+        threading.Thread(target=following.follow, args=(TES, f"job-{number}"))
+        for number in range(10)
     ]
+    is_first, add = threading.Event(), service.add_run_tasks
+
+    def add_slowly(**asked):
+        # Until all are there, and wait for the first.
+        if not is_first.is_set():
+            is_first.set()
+            for thread in threads:
+                thread.join(0.1)
+        return add(**asked)
+
+    service.add_run_tasks = add_slowly
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     (run,) = client.runs()
-    assert [task.id for task in client.tasks(run.id)] == ["job-1", "job-2", "job-3"]
+    assert len(list(client.tasks(run.id))) == 10
+    assert len(service.asked("add_run_tasks")) == 2
+    assert len(service.asked("list_servers")) == 1
+
+
+def test_a_server_that_is_not_registered_is_no_reason_to_leave_another(
+    following, client, service, clock, caplog
+):
+    stranger = f"{TES}/2"
+    for url in (stranger, TES, stranger):
+        following.follow(url, "job-1")
+    service.report("job-1", "RUNNING", server="sim")
+    assert following.state(stranger, "job-1", 5) is None
+    assert following.state(TES, "job-1", 5) == "RUNNING"
+    (record,) = caplog.records
+    assert stranger in record.getMessage()
+    assert len(service.asked("list_servers")) == 2
+    client.register_server("other", stranger)
+    clock.time += 120
+    service.report("job-1", "RUNNING", server="other")
+    # What it was told of meanwhile is followed as well.
+    assert following.state(stranger, "job-1", 5) == "RUNNING"
+    assert caplog.messages[-1] == f"{stranger} is registered at {client.url} now"
 
 
 def test_a_server_that_gets_another_name_is_found_again(following, client, service, clock):

@@ -45,6 +45,21 @@ def test_what_has_ended_is_told_once(following, service):
     assert not service.asked("get_task")
 
 
+def test_who_waits_is_woken_by_an_end_and_not_by_other_news(following, service, later):
+    news = following.news
+    following.follow(TES, "job-1")
+    news.take()
+    until(lambda: news.is_current)
+    service.report("job-1", "RUNNING", server="sim")
+    began = time.monotonic()
+    news.wait(0.3)
+    assert time.monotonic() - began > 0.2
+    later(0.2, lambda: service.report("job-1", "COMPLETE", server="sim"))
+    news.wait(30)
+    assert time.monotonic() - began < 20
+    assert news.take() == {"job-1"}
+
+
 def test_nobody_is_told_before_there_is_a_task(following, service):
     assert following.news.take() == set()
     assert not following.news.is_current

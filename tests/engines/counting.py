@@ -49,6 +49,9 @@ class Counting(ThreadingHTTPServer):
 
 class _Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes: the second would wait until the client has confirmed the first,
+    # which takes it 40 ms on a connection that is kept.
+    disable_nagle_algorithm = True
 
     def _pass_on(self):
         self.server.counts[_kind(self.command, self.path.partition("?")[0])] += 1

@@ -21,7 +21,7 @@ from callback_client.values import FINAL_STATES
 
 log = logging.getLogger("callback_client")
 
-# How long an end that is known may go unnoticed, and a job be there that nobody has looked at.
+# How long Snakemake's own end may go unnoticed, and a job be there that nobody has looked at.
 SLICE, ROUND = 0.05, 1.0
 # What is told is looked at all the same: the service may be wrong.
 LOOK_EVERY = 60.0
@@ -68,12 +68,18 @@ class Looks:
 
     async def pause(self) -> None:
         until = _now() + ROUND
-        await asyncio.sleep(SLICE)
+        await self._slice()
         # Snakemake says by `wait` whether there is anything left to wait for.
-        while (  # noqa: ASYNC110 - threads that know nothing of this loop end it
-            self._executor.wait and _now() < until and not self._news
-        ):
+        while self._executor.wait and _now() < until and not self._news:
+            await self._slice()
+
+    async def _slice(self) -> None:
+        if self._news is None:
             await asyncio.sleep(SLICE)
+        else:
+            # In a thread, which news wakes at once; this one has an event loop.
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self._news.wait, SLICE)
 
 
 def mend(plugin: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Collection, Optional, Set
 
 from callback_client.news import News
 
-# How long an end that is known may go unnoticed, and how often Toil itself looks.
+# How often jobs at the leader are looked at, and how often Toil itself looks.
 SLICE, ROUND = 0.05, 1.0
 # What is told is looked at all the same: the service may be wrong.
 LOOK_EVERY = 60.0
@@ -43,9 +43,11 @@ class Ends:
 
     def wait(self, until: float) -> None:
         # Of jobs at the leader there is no news.
-        until = min(until, _now() + (SLICE if self._is_told else ROUND))
-        while _now() < until and not self._news:
-            time.sleep(SLICE)
+        seconds = min(until - _now(), SLICE if self._is_told else ROUND)
+        if self._news is None:
+            time.sleep(max(seconds, 0))
+        else:
+            self._news.wait(seconds)
 
     @property
     def _is_told(self) -> bool:
