@@ -73,7 +73,10 @@ class Ledger:
 
 
 def open_ledger(
-    attempts: Iterable[Attempt], stored: Iterable[Stored], deliveries: Sequence[Delivery]
+    attempts: Iterable[Attempt],
+    stored: Iterable[Stored],
+    deliveries: Sequence[Delivery],
+    new_book: type[Book] = Book,
 ) -> Ledger:
     """A book for each task and each run that it was sent for, that follows it or was told of it."""
     documents = {one.task: one for one in stored}
@@ -86,7 +89,7 @@ def open_ledger(
     followed = {(run, one.task) for one in documents.values() for run in one.runs}
     return Ledger(
         [
-            Book(run, task, sent[run, task], documents.get(task), told[run, task])
+            new_book(run, task, sent[run, task], documents.get(task), told[run, task])
             for run, task in sorted(followed | sent.keys() | told.keys())
         ],
         deliveries,

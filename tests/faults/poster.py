@@ -19,14 +19,15 @@ class Poster:
         self._patience = patience
         self._idle: dict[Place, list[_Line]] = defaultdict(list)
 
-    async def post(self, url: str, body: Any) -> int:
+    async def post(self, url: str, body: Any, token: str = "") -> int:
         """The status; 0 where no answer came, and nobody knows whether it was heard."""
         parts = urlsplit(url)
         place = parts.hostname or "", parts.port or 80
         content = json.dumps(body).encode()
+        shown = f"Authorization: Bearer {token}\r\n" if token else ""
         head = (
             f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n{shown}\r\n"
         )
         try:
             async with asyncio.timeout(self._patience):

@@ -24,16 +24,21 @@ class Move(NamedTuple):
     seq: int
     state: str
     source: str = "callback"
+    at: float = 0.0
 
 
 class Stored(NamedTuple):
-    """What the database says of a task: `delivered` is how far each run was told."""
+    """What the database says of a task: `delivered` is how far each run was told.
+
+    `confirmed_at` is when its server was asked that said so last.
+    """
 
     task: str
     runs: tuple[str, ...]
     history: tuple[Move, ...]
     delivered: dict[str, int]
     owed: tuple[str, ...]
+    confirmed_at: float | None = None
 
 
 class Told(NamedTuple):
@@ -57,3 +62,25 @@ class Delivery(NamedTuple):
     @property
     def is_accepted(self) -> bool:
         return 200 <= self.status < 300
+
+
+class Turn(NamedTuple):
+    """A state that a task has, or is believed to have, from then on."""
+
+    at: float
+    state: str
+
+
+class Truth(NamedTuple):
+    """What really became of a task, as its own server has it."""
+
+    task: str
+    run: str
+    turns: tuple[Turn, ...]
+
+
+class Asked(NamedTuple):
+    """A read that a TES server answered: of one task, or a list."""
+
+    at: float
+    task: str | None

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from tests.e2e.processes import COMMAND
 from tests.e2e.system import Client, Run, System, running_system
+from tests.faults.book import Book
+from tests.faults.clocks import monotonic
 from tests.faults.fleet import Load, Progress, Sending, progress_of, sending
 from tests.faults.ledger import Ledger, open_ledger
 from tests.faults.receivers import Receiving, receiving
@@ -55,7 +57,7 @@ class World:
     def befall(self) -> None:
         self.faults.append(time.monotonic())
 
-    def settle(self, *fleets: Sending) -> "Settled":
+    def settle(self, *fleets: Sending, new_book: type[Book] = Book) -> "Settled":
         """Wait until all is acknowledged and told, or nothing moves any more; open the books."""
         self.system.revive()
         progress = lambda: progress_of(fleets)  # noqa: E731  as short as what it stands for
@@ -64,7 +66,7 @@ class World:
         counts = self.receivers.counts
         until_still(counts, lambda: counts().are_settled, lambda: self.stage.patience)
         attempts = [one for fleet in fleets for one in fleet.history()]
-        ledger = open_ledger(attempts, self.stored(), self.receivers.history())
+        ledger = open_ledger(attempts, self.stored(), self.receivers.history(), new_book)
         return Settled(ledger, progress_of(fleets), self.receivers.counts().deliveries)
 
     def is_all_told(self) -> bool:
@@ -135,9 +137,13 @@ def _stored(document: Mapping[str, Any], names: Mapping[str, str]) -> Stored:
     return Stored(
         document["task_id"],
         tuple(names[run] for run in document["runs"] if run in names),
-        tuple(Move(one["seq"], one["state"], one["source"]) for one in document["history"]),
+        tuple(
+            Move(one["seq"], one["state"], one["source"], monotonic(one["at"]))
+            for one in document["history"]
+        ),
         {names[run]: seq for run, seq in document["delivered"].items() if run in names},
         tuple(names[run] for run in document["owed"] if run in names),
+        monotonic(confirmed_at) if (confirmed_at := document.get("confirmed_at")) else None,
     )
 
 
