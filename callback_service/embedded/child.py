@@ -12,13 +12,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from callback_service.embedded.log import Log
+
 _TETHER = Path(__file__).with_name("tether.py")
-_LOG_LIMIT = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Space on the disk that a process needs to start again."""
+
+    folder: Path
+    mebibytes: int
+
+    def is_there(self) -> bool:
+        return shutil.disk_usage(self.folder).free >= self.mebibytes * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. Commands of one `stage` are stopped together, lower stages first."""
+    """What to run. Commands of one `stage` are stopped together, lower stages first.
+
+    `last_words`: once its log says them it runs, but will never do anything again.
+    """
 
     name: str
     line: tuple[str, ...]
@@ -26,6 +41,8 @@ class Command:
     environ: Mapping[str, str]
     stage: int
     grace: float
+    last_words: bytes = b""
+    room: Room | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,7 @@ class Child:
         self.command = command
         self.quick_deaths = 0
         self.restart_at: float | None = None
+        self.log = Log(command.log)
         self._pipe = pipe
         self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,10 +89,8 @@ class Child:
 
     def start(self) -> None:
         self.restart_at = None
-        self.bound_log()
         # A session of its own: Ctrl-C at the terminal reaches only us, and we stop it in its turn.
-        # Appending, so that what is written after the file was cut begins at its start again.
-        with open(self.command.log, "ab", opener=_private) as log:
+        with self.log.begin() as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_TETHER), str(self._pipe), *self.command.line],
                 stdin=subprocess.DEVNULL,
@@ -105,6 +121,13 @@ class Child:
     def has_died(self) -> bool:
         return self._process is not None and not self.is_alive()
 
+    def has_said_its_last(self) -> bool:
+        words = self.command.last_words
+        return bool(words) and self.is_alive() and self.log.has_come_to_say(words)
+
+    def has_room(self) -> bool:
+        return self.command.room is None or self.command.room.is_there()
+
     def terminate(self) -> None:
         if self._process:
             # Not the group: gunicorn and Celery tell their own what to do.
@@ -116,22 +139,6 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-
-    def last_lines(self, count: int = 10) -> list[str]:
-        with self.command.log.open("rb") as log:
-            log.seek(max(0, self.command.log.stat().st_size - 4096))
-            return log.read().decode(errors="replace").splitlines()[-count:]
-
-    def bound_log(self) -> None:
-        """Keep at most two pieces of the log. The process keeps its file: it is copied and cut."""
-        log = self.command.log
-        if log.exists() and log.stat().st_size > _LOG_LIMIT:
-            shutil.copy2(log, log.with_suffix(".log.1"))
-            os.truncate(log, 0)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _how_it_ended(status: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callback_service.embedded import ports
-from callback_service.embedded.child import Command
+from callback_service.embedded.child import Command, Room
 from callback_service.embedded.errors import CannotStart
 from callback_service.embedded.folder import DataFolder
 
@@ -20,6 +20,11 @@ _LOOPBACK = "127.0.0.0/8,::1/128"
 API_GRACE = 10
 # Seconds that a process needs to end, besides those that it gives to others.
 _TO_END = 3
+# What its storage engine says when it could not write, mostly for want of room on the disk. The
+# process goes on and answers everything with an error; what it acknowledged is there after a start.
+DATABASE_PANICS = b"WT_PANIC"
+# Its journal grows by pieces of 10.
+_DATABASE_NEEDS_MIB = 32
 # As the API reads it, or `up` would ask for tokens where the API does not.
 _OFF = frozenset({"off", "false", "no", "f", "n", "0"})
 
@@ -167,7 +172,13 @@ def _database(
         # Nothing here needs change streams, and without them it is a third faster.
         *("--standalone", "--cache-size", "256M", "--log-level", "WARNING"),
     )
-    return Command("database", line, folder.log("database"), environ, stage=3, grace=8)
+    return Command(
+        *("database", line, folder.log("database"), environ),
+        stage=3,
+        grace=8,
+        last_words=DATABASE_PANICS,
+        room=Room(folder.database, _DATABASE_NEEDS_MIB),
+    )
 
 
 def _find(program: str, environ: Mapping[str, str]) -> str:

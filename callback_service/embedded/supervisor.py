@@ -10,6 +10,8 @@ from callback_service.embedded.signals import Signals
 
 # A death wakes the loop; this is for what announces itself by nothing, such as a log's size.
 _LOOK_AROUND = 5.0
+# Nobody says when there is room on a disk again.
+_LOOK_FOR_ROOM = 1.0
 
 
 class Supervisor:
@@ -51,21 +53,35 @@ class Supervisor:
 
     def _tend(self) -> None:
         for child in self._children:
+            if child.has_said_its_last():
+                child.kill()
             if child.has_died():
                 self._note_death(child)
             elif child.restart_at is not None and time.monotonic() >= child.restart_at:
-                child.start()
-            child.bound_log()
+                self._start_again(child)
+            child.log.bound()
+
+    def _start_again(self, child: Child) -> None:
+        """On a full disk it would die again, until it was given up."""
+        if child.has_room():
+            child.start()
+        else:
+            child.restart_at = time.monotonic() + _LOOK_FOR_ROOM
 
     def _note_death(self, child: Child) -> None:
         how = child.bury()
-        last_lines = "".join(f"\n  | {line}" for line in child.last_lines())
+        last_lines = "".join(f"\n  | {line}" for line in child.log.last_lines())
         self._tell(f"The {child.name} ended unexpectedly ({how}).{last_lines}")
         if child.is_hopeless():
             raise GaveUp(
                 f"The {child.name} died {child.quick_deaths} times in quick succession; "
                 f"its log is {child.command.log}."
             )
+        room = child.command.room
+        if room and not room.is_there():
+            self._tell(f"{room.folder} is on a disk that is full: less than {room.mebibytes} MiB.")
+            self._tell(f"The {child.name} is started again once there is room.")
+            return
         self._tell(f"Starting the {child.name} again.")
 
     def _until_next_restart(self) -> float:

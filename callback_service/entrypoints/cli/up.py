@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +70,9 @@ class Terminal:
         out.print("\n".join(rest), markup=False)
 
     def tell(self, line: str) -> None:
-        Console(highlight=False, soft_wrap=True, stderr=True).print(line, markup=False)
+        # It may go into a file on a disk that is full: no reason to end.
+        with suppress(OSError):
+            Console(highlight=False, soft_wrap=True, stderr=True).print(line, markup=False)
 
     def fail(self, sentence: str) -> None:
         self.tell(f"Error: {sentence}")

@@ -31,10 +31,11 @@ def _work(build: str, _arguments: tuple[str, ...]) -> None:
 
 
 def _up(build: str, arguments: tuple[str, ...]) -> None:
-    """What it starts is broken, too."""
+    """It is broken, and what it starts is, too."""
     from callback_service.embedded import stack
     from callback_service.entrypoints.cli import main as command_line
 
+    BUILDS[build]()
     ours = (sys.executable, "-m", "tests.faults.broken", build)
     stack.Programs.__init__.__defaults__ = (
         (*ours, "serve"),

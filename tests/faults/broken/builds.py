@@ -94,6 +94,13 @@ def repeats_under_new_ids() -> None:
     deliver.webhook_id = lambda _run, _items: f"msg_{uuid4().hex}"
 
 
+def sits_out_panics() -> None:
+    """A database that could not write is left as it is, for as long as it runs."""
+    from callback_service.embedded import stack
+
+    stack.DATABASE_PANICS = b""
+
+
 def stops_at_once() -> None:
     """A worker that is asked to stop does, whatever is under way."""
     import os
@@ -209,6 +216,7 @@ BUILDS: dict[str, Callable[[], None]] = {
         forgets_generations,
         never_sweeps,
         repeats_under_new_ids,
+        sits_out_panics,
         stops_at_once,
         goes_by_its_own_clock,
         believes_every_lease,

@@ -6,6 +6,7 @@ from tests.faults.scenarios import (
     broker_emptied,
     clock_jumps,
     database_troubled,
+    disk_full,
     dropped_callbacks,
     killed_after_telling,
     killed_processes,
@@ -31,5 +32,6 @@ _ALL = (
     many_runs,
     bad_receivers,
     killed_up,
+    disk_full,
 )
 SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _ALL}

@@ -63,7 +63,7 @@ def _wait_until_ready(child: Child, service: ServiceClient) -> None:
 
 
 def _why_it_ended(child: Child) -> str:
-    *_, sentence = ["it said nothing.", *child.last_lines()]
+    *_, sentence = ["it said nothing.", *child.log.last_lines()]
     return f"The service of this demonstration did not start: {sentence}"
 
 
