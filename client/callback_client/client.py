@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from itertools import islice
 from typing import (
@@ -19,12 +18,12 @@ from typing import (
     Union,
 )
 
+from callback_client.address import service_token, service_url
 from callback_client.connection import Connection, segment
 from callback_client.updates import Page, Updates
 from callback_client.values import Capabilities, Delivery, Run, Server, Task, TaskState, Update
 from callback_client.watching import Watching
 
-DEFAULT_URL = "http://127.0.0.1:8080"
 # As many as the service takes at once.
 TASKS_AT_ONCE = 1000
 # Fewer round trips after an absence, and not too much to be told again by an older cursor.
@@ -52,11 +51,7 @@ class CallbackClient:
     def __init__(
         self, url: Optional[str] = None, token: Optional[str] = None, timeout: float = 10.0
     ) -> None:
-        if url is None:
-            url = os.environ.get("CALLBACK_SERVICE_URL") or DEFAULT_URL
-        if token is None:
-            token = os.environ.get("CALLBACK_API_TOKEN", "")
-        self._connection = Connection(url, token.strip(), timeout)
+        self._connection = Connection(service_url(url), service_token(token), timeout)
 
     @property
     def url(self) -> str:

@@ -8,16 +8,16 @@ program's interpreter, whichever that is, finds a `sitecustomize`.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Dict, List, NoReturn, Optional, Sequence
+from typing import Any, Dict, List, NoReturn, Optional, Sequence
 
-from callback_client.client import CallbackClient
-from callback_client.cwl_wes import wes_run_id
+from callback_client.address import service_token, service_url
 from callback_client.inside import PACKAGE, VARIABLE
 
 STARTUP = str(PACKAGE / "startup")
@@ -37,8 +37,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
     if not command:
         parser.error("which program? Say it after --")
     try:
-        # Only to say now what is wrong with the URL.
-        CallbackClient(options.service).close()
+        # Only to say now what is wrong with them.
+        service_url(options.service)
+        service_token()
     except ValueError as error:
         parser.error(str(error))
     command = _started(command)
@@ -47,7 +48,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> NoReturn:
         is_there = Path(command[0]).exists()
         why = "not executable" if is_there else "not found"
         _end(f"{command[0]}: {why}", NOT_EXECUTABLE if is_there else NOT_FOUND)
-    options.wes_run_id = wes_run_id(command[1:], Path.cwd()) if options.cwl_wes else None
+    options.wes_run_id = _wes_run_id(command[1:]) if options.cwl_wes else None
     if options.cwl_wes and not options.wes_run_id:
         _say("no run of cwl-WES is started here; what becomes of its tasks goes to no document")
     if _is_deaf(program):
@@ -105,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
+
+
+def _wes_run_id(arguments: List[str]) -> Optional[str]:
+    # Not with the launcher: whoever starts a program waits for what is imported here.
+    cwl_wes: Any = importlib.import_module("callback_client.cwl_wes")
+    found: Optional[str] = cwl_wes.wes_run_id(arguments, Path.cwd())
+    return found
 
 
 def _started(command: List[str]) -> List[str]:
