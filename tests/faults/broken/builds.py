@@ -206,6 +206,44 @@ def believes_every_lease() -> None:
     run.LONGEST_LEASE = runs.LONGEST_LEASE = timedelta(days=1)
 
 
+def ignores_retry_after() -> None:
+    """Who wants to be left alone is not."""
+    from callback_service.domain.retry import RetryPolicy
+
+    delay = RetryPolicy.delay
+    RetryPolicy.delay = lambda self, failures, chance, _wish=None: delay(self, failures, chance)
+
+
+def has_no_jitter() -> None:
+    """All that failed at once come back at once."""
+    from callback_service.domain.retry import RetryPolicy
+
+    delay = RetryPolicy.delay
+    RetryPolicy.delay = lambda self, failures, _chance, wish=None: delay(self, failures, 0.5, wish)
+
+
+def takes_a_move_for_a_yes() -> None:
+    """A receiver that says it is elsewhere has taken what was sent."""
+    _judge_by(dict.fromkeys(range(300, 400), "TOLD"))
+
+
+def tries_the_gone() -> None:
+    """A receiver that is gone is tried again."""
+    _judge_by({410: "RETRY"})
+
+
+def _judge_by(verdicts: dict[int, str]) -> None:
+    from callback_service.domain.delivery import Answer, Verdict
+
+    verdict = Answer.verdict.fget
+
+    def judged(answer):
+        name = verdicts.get(answer.status)
+        return Verdict[name] if name else verdict(answer)
+
+    Answer.verdict = property(judged)
+
+
 BUILDS: dict[str, Callable[[], None]] = {
     build.__name__: build
     for build in (
@@ -220,6 +258,10 @@ BUILDS: dict[str, Callable[[], None]] = {
         stops_at_once,
         goes_by_its_own_clock,
         believes_every_lease,
+        ignores_retry_after,
+        has_no_jitter,
+        takes_a_move_for_a_yes,
+        tries_the_gone,
         never_asks,
         asks_at_any_time,
         asks_in_vain,

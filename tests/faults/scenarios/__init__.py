@@ -15,6 +15,7 @@ from tests.faults.scenarios import (
     muddled_callbacks,
     order,
     rolling_restart,
+    schedule,
     stopped_past_its_lease,
 )
 
@@ -31,6 +32,7 @@ _ALL = (
     rolling_restart,
     many_runs,
     bad_receivers,
+    schedule,
     killed_up,
     disk_full,
 )
