@@ -43,6 +43,8 @@ class Load:
     name: str = "1"
     patience: float = 10.0
     pauses: tuple[float, float] = (0.1, 0.5)
+    # Tasks that are under way at once; with a few, and all of them due, it is a closed loop.
+    at_once: int = 100_000
 
     @property
     def tasks(self) -> int:
@@ -70,6 +72,7 @@ class Fleet:
 
     def __post_init__(self) -> None:
         self._poster = Poster(self.load.patience)
+        self._places = asyncio.Semaphore(self.load.at_once)
 
     async def serve(self, pipe: Connection) -> None:
         sending = asyncio.create_task(self.send())
@@ -95,8 +98,12 @@ class Fleet:
                 if self._is_ending:
                     break
                 self._lag = max(self._lag, time.monotonic() - due)
-                group.create_task(self._play(number))
+                group.create_task(self._play_in_turn(number))
         self._is_over = True
+
+    async def _play_in_turn(self, number: int) -> None:
+        async with self._places:
+            await self._play(number)
 
     async def _play(self, number: int) -> None:
         """One task, from its first state to its last."""

@@ -22,15 +22,16 @@ def judge(
     *,
     violations: Iterable[str] = (),
     void: Iterable[str] = (),
+    lag_allowed: float = _LAG_ALLOWED,
     **shown: Any,
 ) -> Result:
-    """`shown`: the load, the faults and other figures, as they are to be printed."""
+    """`lag_allowed` in seconds; `shown`: load, faults and other figures, as they are printed."""
     ledger = settled.ledger
     return Result(
         totals=ledger.totals(),
         recovery=longest(world.faults, ledger),
         violations=(*_broken(ledger.totals()), *_wrong_answers(ledger), *violations),
-        void=(*settled.imbalances(), *_late(settled), *void),
+        void=(*settled.imbalances(), *_late(settled, lag_allowed), *void),
         histories=_histories(ledger, world.began),
         **shown,
     )
@@ -51,9 +52,9 @@ def _wrong_answers(ledger: Ledger) -> list[str]:
     return [f"callbacks were answered {status}" for status in sorted(statuses)]
 
 
-def _late(settled: Settled) -> list[str]:
+def _late(settled: Settled, allowed: float) -> list[str]:
     lag = settled.progress.lag
-    return [f"the fleet was {lag:.1f} s late"] if lag > _LAG_ALLOWED else []
+    return [f"the fleet was {lag:.1f} s late"] if lag > allowed else []
 
 
 def _histories(ledger: Ledger, began: float) -> Sequence[str]:

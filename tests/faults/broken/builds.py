@@ -244,6 +244,27 @@ def _judge_by(verdicts: dict[int, str]) -> None:
     Answer.verdict = property(judged)
 
 
+def sheds_nothing() -> None:
+    """Whoever comes is let in, however many are inside."""
+    from callback_service import app
+    from callback_service.entrypoints.crowd import Crowd
+
+    app.Crowd = lambda inner, _at_once: Crowd(inner, 10**9)
+
+
+def retries_take_all_places() -> None:
+    """A run's first news waits until there are fewer retries than places."""
+    from callback_service.relay.lanes import Lanes
+    from callback_service.wiring import telling
+
+    class RetriesTakeAllPlaces(Lanes):
+        def take(self, host, *, is_retry=False):
+            del is_retry
+            return super().take(host)
+
+    telling.Lanes = RetriesTakeAllPlaces
+
+
 BUILDS: dict[str, Callable[[], None]] = {
     build.__name__: build
     for build in (
@@ -268,5 +289,7 @@ BUILDS: dict[str, Callable[[], None]] = {
         believes_the_last_word,
         tells_one_after_the_other,
         shares_all_places,
+        sheds_nothing,
+        retries_take_all_places,
     )
 }

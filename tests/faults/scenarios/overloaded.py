@@ -1,0 +1,232 @@
+"""Promise 10: twice as much as can be taken is shed, and drains; retries starve nobody."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import requests
+
+from bench.percentiles import percentile
+from tests.e2e.conditions import until
+from tests.faults.fleet import Sending
+from tests.faults.judge import judge
+from tests.faults.ledger import Ledger
+from tests.faults.nuisances import say_by_drops
+from tests.faults.receivers import Manner
+from tests.faults.records import Attempt
+from tests.faults.scenario import Result, Scenario, Stage
+from tests.faults.telling_times import waits
+from tests.faults.world import World, running_world
+
+_TWICE = 2.0
+# Less than that many times what can be taken is too little to prove anything.
+_ENOUGH = 1.4
+# Of what can be taken, this share still is when twice as much comes: half of it goes to refusals.
+_STILL_TAKEN = 0.25
+# Seconds: as `Retry-After` says, and not all at once.
+_LATER = (1.0, 1.5)
+# Seconds that an answer may take, whatever it is, nine times of ten: nobody waits in a long queue.
+_ANSWERED_WITHIN = 1.2
+# Seconds between the attempts of a run that fails, at least: one, less its spread.
+_PAUSE = 0.8
+# Places for deliveries, and a host's share: two places are left when those who failed hang.
+_DELIVERY = {"concurrency": 8, "per_host": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """`hosts` hang, with two runs each, for `patience` seconds each time.
+
+    `at_once` is for each of so many `apis`; what can be taken is measured with `tried` callbacks.
+    A run is told for the first time within `soon`.
+    """
+
+    seconds: float
+    apis: int
+    workers: int
+    at_once: int
+    tried: int
+    states: Sequence[str]
+    hosts: int
+    patience: float
+    soon: float
+
+
+FULL = Size(60.0, 2, 2, 32, 2000, ("QUEUED", "RUNNING", "COMPLETE"), 20, 15.0, 5.0)
+QUICK = Size(3.0, 1, 1, 16, 300, ("COMPLETE",), 10, 4.0, 3.0)
+
+
+def play(stage: Stage) -> Result:
+    size = QUICK if stage.is_quick else FULL
+    shape = {"apis": size.apis, "workers": size.workers, "callbacks": {"at_once": size.at_once}}
+    delivery = {**_DELIVERY, "total_timeout": size.patience}
+    with running_world(stage, runs=10, delivery=delivery, **shape) as world, ExitStack() as stack:
+        usual = sorted(world.runs)
+        (fresh,) = _register(world, "fresh", 1)
+        failing = [
+            one for n in range(size.hosts) for one in _register(world, f"failing-{n:02d}", 2)
+        ]
+        fleets = [_fail(world, stack, failing)]
+        capacity, fleet = _capacity(world, stack, size, usual)
+        fleets.append(fleet)
+        began = time.monotonic()
+        world.befall()
+        many = world.loaded(
+            _TWICE * capacity, size.seconds, usual, states=size.states, pauses=_LATER
+        )
+        crowd = stack.enter_context(many)
+        crowd.until_sent(capacity * size.seconds / 2)
+        # It is known for the first time now, when those who fail have taken what they can get.
+        first = world.loaded(4, 2, [fresh], states=("COMPLETE",), pauses=_LATER)
+        fleets += [crowd, stack.enter_context(first)]
+        unsaid = _probe(world, usual[0])
+        until(lambda: time.monotonic() > began + size.seconds, within=2 * size.seconds + 30)
+        until(lambda: fleets[-1].progress().is_over, within=120)
+        world.receivers.behave(Manner(), failing)
+        settled = world.settle(*fleets)
+        figures = _figures(settled.ledger, crowd, fresh, capacity)
+        return judge(
+            world,
+            settled,
+            lag_allowed=float("inf"),
+            load=f"{figures.begun:.0f}/s for {size.seconds:g} s, of which {capacity:.0f}/s can be "
+            "taken",
+            faults=f"{len(failing)} runs whose receivers hang, at {size.hosts} hosts",
+            figures=figures.said(),
+            violations=[
+                *figures.violations(size),
+                *unsaid,
+                *_stormed(settled.ledger, failing),
+            ],
+            void=figures.void(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Per second, but for `answered_in` and `told_in`, which are seconds."""
+
+    capacity: float
+    begun: float
+    taken: float
+    refused: int
+    answered_in: float
+    told_in: float
+    attempts: float
+
+    def said(self) -> str:
+        return (
+            f"{self.taken:.0f}/s taken meanwhile, {self.refused:,} answered 503, "
+            f"{self.attempts:.1f} attempts for each callback, answers in {self.answered_in:.1f} s "
+            f"(p90), a new run told in {self.told_in:.1f} s (p50)"
+        )
+
+    def violations(self, size: Size) -> Iterator[str]:
+        if not self.refused:
+            yield "nobody was sent away"
+        if self.answered_in > _ANSWERED_WITHIN:
+            yield f"answers took {self.answered_in:.1f} s"
+        if self.taken < _STILL_TAKEN * self.capacity:
+            yield f"{self.taken:.0f}/s were taken where {self.capacity:.0f}/s can be"
+        if self.told_in > size.soon:
+            yield f"a new run was told after {self.told_in:.1f} s"
+
+    def void(self) -> Iterator[str]:
+        """The senders share the machine with the service: what counts is what they came to."""
+        if self.begun < _ENOUGH * self.capacity:
+            yield f"{self.begun:.0f}/s are not twice {self.capacity:.0f}/s"
+
+
+def _figures(ledger: Ledger, crowd: Sending, fresh: str, capacity: float) -> Figures:
+    attempts = crowd.history()
+    first: dict[str, float] = {}
+    for one in sorted(attempts, key=lambda one: one.sent_at):
+        first.setdefault(one.task, one.sent_at)
+    taken = [one.answered_at for one in attempts if one.is_acknowledged]
+    began, ended = min(first.values()), max(first.values())
+    seconds = ended - began
+    return Figures(
+        capacity,
+        begun=len(first) * len(crowd.load.states) / seconds,
+        taken=sum(at <= ended for at in taken) / seconds,
+        refused=sum(one.status in {429, 503} for one in attempts),
+        answered_in=percentile((_took(one) for one in attempts), 0.9) or 0.0,
+        told_in=percentile((one.took for one in waits(ledger, [fresh])), 0.5) or 0.0,
+        attempts=len(attempts) / len(taken),
+    )
+
+
+def _took(one: Attempt) -> float:
+    return one.answered_at - one.sent_at
+
+
+def _register(world: World, host: str, number: int) -> list[str]:
+    """Runs at a host of their own."""
+    url, names = world.receivers.another(), [f"{host}-{n}" for n in range(1, number + 1)]
+    for name in names:
+        world.runs[name] = world.system.client.register(
+            url + name, retry_schedule=(0, *[1] * 3, *[3] * 16)
+        )
+        world.receivers.trust(name, world.runs[name].secret)
+    return names
+
+
+def _fail(world: World, stack: ExitStack, failing: Sequence[str]) -> Sending:
+    """From now on they hang; they have failed already, so that each attempt is a retry."""
+    world.receivers.behave(Manner(hanging_up=1.0), failing)
+    before = world.receivers.counts().deliveries
+    load = world.loaded(10 * len(failing), 0.1, failing, states=("RUNNING",))
+    fleet = stack.enter_context(load)
+    until(lambda: world.receivers.counts().deliveries >= before + len(failing))
+    world.receivers.behave(Manner(hanging_up=1.0, say=say_by_drops), failing)
+    return fleet
+
+
+def _capacity(
+    world: World, stack: ExitStack, size: Size, runs: Sequence[str]
+) -> tuple[float, Sending]:
+    """Callbacks per second that are taken while each sender waits for its answer."""
+    # As many as are let in.
+    at_once = size.at_once * size.apis
+    load = world.loaded(10 * size.tried, 0.1, runs, states=size.states, gap=0, at_once=at_once)
+    fleet = stack.enter_context(load)
+    until(lambda: fleet.progress().is_over, within=120)
+    history = fleet.history()
+    taken = [one for one in history if one.is_acknowledged]
+    seconds = max(one.answered_at for one in history) - min(one.sent_at for one in history)
+    return len(taken) / seconds, fleet
+
+
+def _probe(world: World, run: str) -> list[str]:
+    """What is wrong with how a callback is sent away, if one is."""
+    url = world.load(1, 1).urls[run][0]
+    for _ in range(100):
+        answer = requests.post(url, json={"id": "probe", "state": "RUNNING"}, timeout=30)
+        if answer.status_code in {429, 503}:
+            is_said = answer.headers.get("Retry-After", "").isdigit()
+            return [] if is_said else ["a refusal did not say when to try again"]
+    return []
+
+
+def _stormed(ledger: Ledger, failing: Sequence[str]) -> list[str]:
+    """Runs that were tried more often than their schedule says."""
+    tried = defaultdict(list)
+    for one in ledger.deliveries:
+        if one.run in failing and not one.is_accepted:
+            tried[one.run].append(one.at)
+    return [
+        f"{run} was tried {len(times)} times"
+        for run, times in sorted(tried.items())
+        if len(times) > (max(times) - min(times)) / _PAUSE + 2
+    ]
+
+
+SCENARIO = Scenario(
+    "overloaded",
+    10,
+    "Twice as much as can be taken is shed and drains, and retries starve no first attempt.",
+    play,
+    broken=("sheds_nothing", "retries_take_all_places"),
+)
