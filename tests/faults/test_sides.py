@@ -1,11 +1,14 @@
 """The senders' and the receivers' own books are right, without a service between them."""
 
 import json
+import socket
 import subprocess
 import threading
 from collections import defaultdict
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import groupby
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -14,8 +17,11 @@ from standardwebhooks import Webhook
 from callback_service.domain.capability import new_secret
 from tests.e2e.conditions import until
 from tests.faults.fleet import STATES, Load, sending
+from tests.faults.nuisances import say_by_drops, say_without_end
 from tests.faults.receivers import Counts, Manner, receiving
 from tests.faults.records import Told
+
+EMPTY = b'{"updates": []}'
 
 
 class Listener(BaseHTTPRequestHandler):
@@ -80,6 +86,15 @@ def test_a_fleet_that_is_to_finish_ends_what_it_began(listener):
     assert len({one.task for one in attempts}) == len(ends) < load.tasks
 
 
+def test_a_fleet_of_one_at_once_plays_its_tasks_one_after_the_other(listener):
+    url = f"http://127.0.0.1:{listener.server_port}/"
+    load = Load({"run": [url]}, 600, 0.05, gap=0.01, pauses=(0.0, 0.02), at_once=1)
+    with sending(load) as fleet:
+        until(lambda: fleet.progress().is_over)
+    turns = [task for task, _ in groupby(task for _, task, _ in listener.heard)]
+    assert len(turns) == len(set(turns)) == load.tasks == 5
+
+
 def test_who_has_no_answer_in_time_sends_again(listener):
     with sending(Load({"run": ["http://127.0.0.1:1/"]}, 6, 1, pauses=(0.0, 0.01))) as fleet:
         until(lambda: fleet.progress().sent > 5)
@@ -132,6 +147,35 @@ def test_a_receiver_refuses_and_hangs_up_as_often_as_it_is_to(receivers):
     assert [one.status for one in receivers.history()] == answers
     assert set(answers) == {0, 204, 429, 500}
     assert receivers.counts() == Counts(40, 1, 40)
+
+
+def test_a_receiver_is_met_at_another_host_too(receivers):
+    secret, other = new_secret(), receivers.another()
+    receivers.trust("run", secret)
+    assert deliver(other + "run", secret, ("task", 1, "QUEUED")).status_code == 204
+    assert other != receivers.url
+    assert receivers.counts() == Counts(1, 1, 1)
+
+
+def test_one_that_answers_endlessly_goes_on_until_nobody_listens(receivers):
+    receivers.behave(Manner(say=say_without_end), ["run"])
+    with requests.post(receivers.url + "run", data=EMPTY, stream=True, timeout=5) as answer:
+        assert answer.status_code == 200
+        assert len(answer.raw.read(100_000)) == 100_000
+
+
+def test_one_that_drips_never_comes_to_an_end(receivers):
+    receivers.behave(Manner(hanging_up=1.0, say=say_by_drops), ["run"])
+    host = urlsplit(receivers.url)
+    with socket.create_connection((host.hostname, host.port), timeout=5) as connection:
+        head = f"POST /run HTTP/1.1\r\nContent-Length: {len(EMPTY)}\r\nwebhook-id: 1\r\n\r\n"
+        connection.sendall(head.encode() + EMPTY)
+        heard = b""
+        while len(heard) < 30:
+            heard += connection.recv(100)
+    assert heard.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\n\r\n" not in heard
+    assert [one.is_accepted for one in receivers.history()] == [False]
 
 
 def test_a_receiver_kills_whom_it_is_to_once_it_has_answered(receivers):
