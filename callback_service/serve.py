@@ -20,6 +20,7 @@ from callback_service import wiring
 from callback_service.adapters import open_files
 from callback_service.app import build_app
 from callback_service.domain.errors import ConfigError
+from callback_service.entrypoints.api_process import ApiProcess
 
 # Seconds without a sign of life after which a process is replaced, and what it does is lost. A busy
 # one gives no sign either: an answer as large as the settings allow, on a slow machine, may take
@@ -39,11 +40,11 @@ class Server(BaseApplication):
     """Imports once and forks: the processes share what they do not change."""
 
     def __init__(self, host: str, port: int, workers: int, grace: int) -> None:
-        """`grace`: seconds that requests get to end at a stop; long polls are cut short then."""
+        """`grace`: seconds that requests get to end at a stop; long polls are answered at once."""
         self._options = {
             "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             "workers": workers,
-            "worker_class": "gevent",
+            "worker_class": ApiProcess,
             "worker_connections": CLIENTS,
             "timeout": STUCK,
             "graceful_timeout": grace,
@@ -96,7 +97,22 @@ def main(arguments: list[str]) -> None:
     gc.set_threshold(*LOOKS_FOR_CIRCLES)
     with _host_folder() as folder:
         os.environ[wiring.HOST_FOLDER] = folder
-        Server(host, int(port), int(workers), configured.settings.gateway.grace).run()
+        status = _status_of(
+            Server(host, int(port), int(workers), configured.settings.gateway.grace)
+        )
+    # The processes come here too. Nothing is left to do, and Python takes a second to clear away
+    # what it has imported, on a busy machine four.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _status_of(server: Server) -> int:
+    try:
+        server.run()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 if __name__ == "__main__":

@@ -55,9 +55,16 @@ class Readiness:
     ) -> None:
         self._needed = needed
         self._missed = missed
+        self._has_stopped = False
+
+    def stop(self) -> None:
+        """Say from now on that this process is not to be sent anything more."""
+        self._has_stopped = True
 
     def checks(self) -> dict[str, str]:
-        """What each says, by name. Raises `Unavailable` where a needed one fails."""
+        """What each says, by name. Raises `Unavailable` where a needed one fails, or at a stop."""
+        if self._has_stopped:
+            raise Unavailable("this process is stopping")
         for check in self._needed.values():
             check()
         answers = dict.fromkeys(self._needed, "ok")

@@ -65,8 +65,10 @@ class Reader:
         return pages[-1]
 
     def stream(self, run: Run, cursor: str | None, limit: int) -> Iterator[Page]:
-        """Pages while the run is there; an empty one after `HEARTBEAT` seconds without news."""
-        while self._is_open(run):
+        """Pages while the run is there, and this process; an empty one after `HEARTBEAT` seconds
+        without news.
+        """
+        while not self.watch.has_stopped and self._is_open(run):
             page = self.updates(run, cursor, limit, HEARTBEAT)
             cursor = page.cursor
             yield page

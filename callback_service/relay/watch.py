@@ -31,6 +31,15 @@ class Watch:
         self._lock = threading.Lock()
         self._waiters: dict[str, set[threading.Event]] = defaultdict(set)
         self._is_looking = False
+        self.has_stopped = False
+
+    def stop(self) -> None:
+        """Let all who wait ask once more and go; nobody waits any more."""
+        with self._lock:
+            self.has_stopped = True
+            for events in self._waiters.values():
+                for event in events:
+                    event.set()
 
     def notify(self, topics: Iterable[str]) -> None:
         with self._lock:
@@ -49,7 +58,7 @@ class Watch:
 
         It is also asked after so many seconds of `patience` without a change.
         """
-        if seconds <= 0:
+        if seconds <= 0 or self.has_stopped:
             is_answered()
             return
         deadline = time.monotonic() + seconds
@@ -57,7 +66,7 @@ class Watch:
         with self._waiting(topic) as event:
             while not is_answered():
                 left = deadline - time.monotonic()
-                if left <= 0:
+                if left <= 0 or self.has_stopped:
                     return
                 event.wait(min(left, patience()))
                 event.clear()

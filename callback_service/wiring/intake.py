@@ -36,7 +36,7 @@ class Intake:
         self.clock = clock = stores.clock
         self.runs, self.tasks, self.delivery_log = stores.runs, stores.tasks, stores.delivery_log
         doorbell = CeleryDoorbell(celery, settings.broker.gather)
-        watch = Watch(stores.tasks, clock)
+        self._watch = watch = Watch(stores.tasks, clock)
         recorder = Recorder(stores.tasks, doorbell, watch)
         policy = AddressPolicy(settings.egress.allow)
         retention = timedelta(days=settings.retention.tasks_days)
@@ -65,3 +65,8 @@ class Intake:
             },
             missed={"broker": Remembered(ask_broker, BROKER_SEEN)},
         )
+
+    def stop(self) -> None:
+        """Keep nobody waiting any more; whoever is to be answered still is."""
+        self.readiness.stop()
+        self._watch.stop()

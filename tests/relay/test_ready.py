@@ -90,3 +90,12 @@ def test_who_comes_while_it_is_asked_gets_that_answer():
         for answer in answers:
             answer.result(10)
     assert asked.times == 1
+
+
+def test_who_stops_is_not_ready_whatever_works():
+    asked = Asked()
+    readiness = Readiness(needed={"database": asked.remembered}, missed={})
+    assert readiness.checks() == {"database": "ok"}
+    readiness.stop()
+    with pytest.raises(Unavailable, match="stopping"):
+        readiness.checks()

@@ -302,6 +302,13 @@ class TestWaiting:
         feed.runs.remove("r1")
         assert list(pages) == []
 
+    def test_a_stream_ends_with_its_process(self, feed):
+        feed.change([0], join("r1", START), move(START))
+        pages = feed.reader.stream(RUN, None, 10)
+        assert next(pages).items
+        feed.reader.watch.stop()
+        assert list(pages) == []
+
 
 class TestOneTask:
     def test_it_is_shown_with_its_history(self, feed):

@@ -234,3 +234,22 @@ def test_who_is_impatient_asks_again_although_nothing_changed(watch):
         return len(asked) == 3
 
     watch.until("run:r1", LONG, is_answered, patience=lambda: 0.01)
+
+
+def test_at_a_stop_who_waits_asks_once_more_and_goes(watch, waiter):
+    question = Question()
+    waiting = waiter.submit(watch.until, "run:r1", LONG, question)
+    question.was_asked.wait(LONG)
+    begun = time.monotonic()
+    watch.stop()
+    waiting.result(LONG)
+    assert time.monotonic() - begun < LONG
+    assert question.asked == 2
+
+
+def test_after_a_stop_nobody_waits(watch, tasks):
+    question = Question()
+    watch.stop()
+    watch.until("run:r1", LONG, question)
+    assert question.asked == 1
+    assert tasks.looks == 0
