@@ -25,6 +25,9 @@ from tests.faults.fleet import Fleet, Load, Sending
 from tests.faults.mishaps import Mishaps, Post, posts
 from tests.faults.records import Asked, Truth, Turn
 
+_BUSY = {0, 429, 503}
+# Seconds.
+_PAUSE = 0.5
 _READS = {"ListTasks", "GetTask"}
 # Those besides the one for each turn.
 _MORE = {"repeated", "undone"}
@@ -67,10 +70,12 @@ class ServedFleet(Fleet):
                 group.create_task(self._tell(run, task, one, tries))
 
     async def _follow(self, engine: Engine, run: str, task: str) -> None:
+        """As engines do: again, where the service is too busy."""
         wish = {"tasks": [{"id": task, "server": engine.server}]}
-        status = await self._poster.post(engine.urls[run], wish, engine.token)
-        if status // 100 != 2:
-            raise RuntimeError(f"a run was to follow a task, and the answer was {status}")
+        while (status := await self._poster.post(engine.urls[run], wish, engine.token)) // 100 != 2:
+            if status not in _BUSY:
+                raise RuntimeError(f"a run was to follow a task, and the answer was {status}")
+            await asyncio.sleep(_PAUSE)
 
     async def _tell(self, run: str, task: str, one: Post, tries: int) -> None:
         await asyncio.sleep(one.at - time.monotonic())
@@ -94,14 +99,14 @@ class Servers:
             for name, profile in profiles.items()
         }
         self._fleets: dict[str, ServedFleet] = {}
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self, pipe: Connection) -> None:
         shells = {name: Shell(core) for name, core in self._cores.items()}
         ports = {name: await shell.start("127.0.0.1", 0) for name, shell in shells.items()}
         pipe.send({name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
         await attend(pipe, lambda question: getattr(self, question[0])(*question[1:]))
-        for task in self._sending:
+        for task in self._sending.values():
             task.cancel()
         for shell in shells.values():
             await shell.stop()
@@ -109,9 +114,12 @@ class Servers:
     def begin(self, name: str, load: Load, mishaps: Mishaps, engine: Engine | None) -> None:
         fleet = ServedFleet(load, core=self._cores[name], mishaps=mishaps, engine=engine)
         self._fleets[name] = fleet
-        self._sending.add(asyncio.create_task(fleet.send()))
+        self._sending[name] = asyncio.create_task(fleet.send())
 
     def of(self, name: str, question: str) -> Any:
+        """Raises what its fleet has died of."""
+        if self._sending[name].done():
+            self._sending[name].result()
         return getattr(self._fleets[name], question)()
 
     def truths(self, name: str) -> list[Truth]:

@@ -27,7 +27,7 @@ class Size:
     seconds: float
 
 
-FULL = Size(rate=30, seconds=60)
+FULL = Size(rate=20, seconds=60)
 QUICK = Size(rate=12, seconds=4)
 
 

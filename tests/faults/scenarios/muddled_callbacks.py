@@ -25,7 +25,7 @@ class Size:
     seconds: float
 
 
-FULL = Size(rate=40, seconds=60)
+FULL = Size(rate=20, seconds=60)
 QUICK = Size(rate=20, seconds=3)
 
 
