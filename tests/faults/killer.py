@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tests.e2e.processes import Api, Process
+from tests.faults.rabbitmq import OwnRabbitMq
 from tests.faults.world import World
 
 
@@ -37,6 +38,8 @@ class Killer:
             "part of an API": lambda: _strike_part(self._fates.choice(system.apis), self._fates),
             "worker": lambda: replace(self._fates.choice(system.workers)),
         }
+        if isinstance(system.broker, OwnRabbitMq):
+            kinds["RabbitMQ"] = system.broker.replace
         if not self._deck:
             self._deck = self._fates.sample(sorted(kinds), len(kinds))
         kind = self._deck.pop()

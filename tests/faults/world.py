@@ -79,9 +79,11 @@ class World:
         return self.stage.patience if is_owed else _ENDING
 
     def stored(self) -> list[Stored]:
-        names = {run.id: name for name, run in self.runs.items()}
         with self.system.database.client() as client:
-            return [_stored(document, names) for document in client[DATABASE]["tasks"].find()]
+            return [self.record_of(document) for document in client[DATABASE]["tasks"].find()]
+
+    def record_of(self, task: Mapping[str, Any]) -> Stored:
+        return _stored(task, {run.id: name for name, run in self.runs.items()})
 
     def pids(self) -> list[int]:
         return [process.pid for process in self.system.processes]
@@ -127,10 +129,12 @@ def register(
     return known
 
 
-def command_of(stage: Stage) -> tuple[str, ...]:
-    if stage.broken is None:
+def command_of(stage: Stage, *builds: str) -> tuple[str, ...]:
+    """`builds` that are not broken, and only other, and the one that is."""
+    all_builds = [*builds, *([stage.broken] if stage.broken else [])]
+    if not all_builds:
         return COMMAND
-    return (sys.executable, "-m", "tests.faults.broken", stage.broken)
+    return (sys.executable, "-m", "tests.faults.broken", "+".join(all_builds))
 
 
 def _stored(document: Mapping[str, Any], names: Mapping[str, str]) -> Stored:

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.broken BUILD serve|worker|up …`."""
+"""`python -m tests.faults.broken BUILD[+BUILD…] serve|worker|up …`."""
 
 # ruff: noqa: PLC0415  gevent patches before anything else is imported, and only where it is wanted
 
@@ -12,6 +12,11 @@ def main(build: str, command: str, *arguments: str) -> None:
     {"serve": _serve, "worker": _work, "up": _up}[command](build, arguments)
 
 
+def _apply(builds: str) -> None:
+    for build in builds.split("+"):
+        BUILDS[build]()
+
+
 def _serve(build: str, arguments: tuple[str, ...]) -> None:
     from callback_service import serve
 
@@ -19,14 +24,14 @@ def _serve(build: str, arguments: tuple[str, ...]) -> None:
     for name in ("--host", "--port", "--workers"):
         parser.add_argument(name, default="1")
     options = parser.parse_args(arguments)
-    BUILDS[build]()
+    _apply(build)
     serve.main([options.host, options.port, options.workers])
 
 
 def _work(build: str, _arguments: tuple[str, ...]) -> None:
     from callback_service import worker
 
-    BUILDS[build]()
+    _apply(build)
     worker.main([])
 
 
@@ -35,7 +40,7 @@ def _up(build: str, arguments: tuple[str, ...]) -> None:
     from callback_service.embedded import stack
     from callback_service.entrypoints.cli import main as command_line
 
-    BUILDS[build]()
+    _apply(build)
     ours = (sys.executable, "-m", "tests.faults.broken", build)
     stack.Programs.__init__.__defaults__ = (
         (*ours, "serve"),

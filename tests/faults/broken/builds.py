@@ -94,6 +94,87 @@ def repeats_under_new_ids() -> None:
     deliver.webhook_id = lambda _run, _items: f"msg_{uuid4().hex}"
 
 
+def hurries() -> None:
+    """Not broken: what comes each ten minutes comes each second."""
+    from datetime import timedelta
+
+    from callback_service.wiring import telling
+
+    telling.FORGET_EVERY = telling.EXPIRE_EVERY = timedelta(seconds=1)
+
+
+def never_forgets() -> None:
+    """What nobody needs any more stays."""
+    from callback_service.relay.sweep import Expirer
+    from callback_service.wiring import telling
+
+    class NeverForgets(Expirer):
+        def forget(self) -> None:
+            """It may be good for something."""
+
+    telling.Expirer = NeverForgets
+
+
+def hoards() -> None:
+    """Something of each callback stays in memory."""
+    from callback_service.relay.receive import Callback, Receiver
+    from callback_service.wiring import intake
+
+    hoard = []
+
+    class Hoards(Receiver):
+        def receive(self, callback: Callback) -> None:
+            hoard.append(b"x" * 3_000_000)
+            super().receive(callback)
+
+    intake.Receiver = Hoards
+
+
+def leaves_open() -> None:
+    """A file is opened for each delivery, and never closed."""
+    import os
+
+    from callback_service.relay.deliver import Deliverer
+    from callback_service.wiring import telling
+
+    class LeavesOpen(Deliverer):
+        async def _tell(self, run, batch):
+            os.open(os.devnull, os.O_RDONLY)
+            return await super()._tell(run, batch)
+
+    telling.Deliverer = LeavesOpen
+
+
+def never_migrates() -> None:
+    """What an earlier release wrote stays as it is."""
+    from importlib import import_module
+
+    from callback_service.adapters.mongo.schema import MongoSchema
+
+    class NeverMigrates(MongoSchema):
+        def migrate(self, *, again: bool = False) -> dict[str, int]:
+            del again
+            return {}
+
+    import_module("callback_service.wiring.stores").MongoSchema = NeverMigrates
+
+
+def calls_it_even() -> None:
+    """What an earlier release owed is owed no more."""
+    from importlib import import_module
+
+    from callback_service.adapters.mongo.schema import MongoSchema
+
+    class CallsItEven(MongoSchema):
+        def check(self) -> None:
+            super().check()
+            former = {"began_at": {"$exists": False}}
+            even = {"$set": {"owed": []}, "$unset": {"owing": ""}}
+            self._connection.durable["tasks"].update_many(former, even)
+
+    import_module("callback_service.wiring.stores").MongoSchema = CallsItEven
+
+
 def sits_out_panics() -> None:
     """A database that could not write is left as it is, for as long as it runs."""
     from callback_service.embedded import stack
@@ -275,6 +356,12 @@ BUILDS: dict[str, Callable[[], None]] = {
         forgets_generations,
         never_sweeps,
         repeats_under_new_ids,
+        hurries,
+        never_forgets,
+        hoards,
+        leaves_open,
+        never_migrates,
+        calls_it_even,
         sits_out_panics,
         stops_at_once,
         goes_by_its_own_clock,

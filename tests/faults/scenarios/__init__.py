@@ -8,6 +8,7 @@ from tests.faults.scenarios import (
     database_troubled,
     disk_full,
     dropped_callbacks,
+    growth,
     killed_after_telling,
     killed_processes,
     killed_up,
@@ -18,6 +19,7 @@ from tests.faults.scenarios import (
     rolling_restart,
     schedule,
     stopped_past_its_lease,
+    upgrade,
 )
 
 _ALL = (
@@ -37,5 +39,7 @@ _ALL = (
     schedule,
     killed_up,
     disk_full,
+    growth,
+    upgrade,
 )
 SCENARIOS: dict[str, Scenario] = {module.SCENARIO.name: module.SCENARIO for module in _ALL}
