@@ -5,7 +5,7 @@ import logging
 
 from werkzeug.test import Client
 
-from callback_service.entrypoints.crowd import Crowd
+from callback_service.entrypoints.crowd import LATEST, Crowd, Outside
 
 BUSY = 3
 
@@ -28,7 +28,7 @@ class Callbacks:
 def crowded(path="/callbacks/token", clock=lambda: 0.0):
     """What those are answered of whom each comes while the one before is inside."""
     app = Callbacks()
-    client = Client(Crowd(app, BUSY, clock))
+    client = Client(Crowd(app, BUSY, clock, lambda: 0.5))
     answers = []
     app.deeper = lambda: answers.append(client.post(path))
     answers.append(client.post(path))
@@ -72,9 +72,54 @@ def test_nobody_else_is_sent_away():
 
 
 def test_the_log_says_it_once_a_second(caplog):
-    moments = iter([0.0, 0.5, 0.9, 1.2])
-    client = Client(Crowd(None, 0, lambda: next(moments)))
+    moments = [0.0]
+    client = Client(Crowd(None, 0, lambda: moments[-1]))
     with caplog.at_level(logging.WARNING):
-        for _ in range(4):
+        for moment in (0.0, 0.5, 0.9, 1.2):
+            moments.append(moment)
             assert client.post("/callbacks/token").status_code == 503
     assert [record.fields["refused"] for record in caplog.records] == [1, 3]
+
+
+class Hours:
+    """Tells how long those are sent away of whom so many come in each second."""
+
+    def __init__(self, chance=0.5):
+        self.now = 0.0
+        self.outside = Outside(lambda: self.now, lambda: chance)
+
+    def pass_by(self, seconds, taken, refused):
+        for _ in range(seconds):
+            for _ in range(taken):
+                self.outside.take()
+            for _ in range(refused - 1):
+                self.outside.send_away()
+            self.now += 1.0
+            later = self.outside.send_away()
+        return later
+
+
+def test_few_come_again_soon():
+    assert Hours().pass_by(seconds=10, taken=100, refused=50) == 1
+
+
+def test_the_more_are_outside_the_later_they_are_told_to_come():
+    hours = Hours()
+    assert hours.pass_by(seconds=1, taken=100, refused=500) == 5
+    # The five hundred come once in five seconds now: they are still as many.
+    assert hours.pass_by(seconds=5, taken=100, refused=100) in {5, 6}
+
+
+def test_nobody_is_sent_away_for_long():
+    assert Hours().pass_by(seconds=100, taken=0, refused=1000) == LATEST
+
+
+def test_when_most_are_in_the_others_come_sooner():
+    hours = Hours()
+    hours.pass_by(seconds=1, taken=100, refused=2000)
+    assert hours.pass_by(seconds=50, taken=100, refused=10) <= 4
+
+
+def test_they_do_not_come_all_at_once():
+    told = {Hours(one).pass_by(seconds=1, taken=1, refused=20) for one in (0.0, 0.5, 0.99)}
+    assert told == {10, 20, 30}
