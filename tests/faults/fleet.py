@@ -43,6 +43,8 @@ class Load:
     name: str = "1"
     patience: float = 10.0
     pauses: tuple[float, float] = (0.1, 0.5)
+    # Pauses begin when a `Retry-After` has passed.
+    is_obedient: bool = False
     # Tasks that are under way at once; with a few, and all of them due, it is a closed loop.
     at_once: int = 100_000
 
@@ -113,21 +115,23 @@ class Fleet:
         run, task = runs[number % len(runs)], f"task-{self.load.name}-{number:06d}"
         tries = number
         for state in self.load.states:
-            while not await self._call_back(run, task, state, tries):
+            while (later := await self._call_back(run, task, state, tries)) is not None:
                 tries += 1
-                await asyncio.sleep(chance.uniform(*self.load.pauses))
+                at_least = later if self.load.is_obedient else 0.0
+                await asyncio.sleep(at_least + chance.uniform(*self.load.pauses))
             if state != self.load.states[-1]:
                 await asyncio.sleep(chance.uniform(0, 2 * self.load.gap))
 
-    async def _call_back(self, run: str, task: str, state: str, tries: int) -> bool:
+    async def _call_back(self, run: str, task: str, state: str, tries: int) -> float | None:
+        """Nothing where it was acknowledged; else in how many seconds to come again."""
         urls = self.load.urls[run]
         self._sent += 1
         sent_at = time.monotonic()
-        status = await self._poster.post(urls[tries % len(urls)], {"id": task, "state": state})
-        attempt = Attempt(run, task, state, sent_at, time.monotonic(), status)
+        said = await self._poster.say(urls[tries % len(urls)], {"id": task, "state": state})
+        attempt = Attempt(run, task, state, sent_at, time.monotonic(), said.status)
         self.attempts.append(attempt)
         self._acknowledged += attempt.is_acknowledged
-        return attempt.is_acknowledged
+        return None if attempt.is_acknowledged else said.later
 
 
 class Sending:

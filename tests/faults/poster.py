@@ -2,14 +2,23 @@
 
 import asyncio
 import json
+import re
 from collections import defaultdict
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from bench.http import Messages
 
 Place = tuple[str, int]
+_LATER = re.compile(rb"\r\nRetry-After: *(\d+)", re.IGNORECASE)
+
+
+class Said(NamedTuple):
+    """A status, and in how many seconds to come again."""
+
+    status: int
+    later: float
 
 
 class Poster:
@@ -20,7 +29,10 @@ class Poster:
         self._idle: dict[Place, list[_Line]] = defaultdict(list)
 
     async def post(self, url: str, body: Any, token: str = "") -> int:
-        """The status; 0 where no answer came, and nobody knows whether it was heard."""
+        return (await self.say(url, body, token)).status
+
+    async def say(self, url: str, body: Any, token: str = "") -> Said:
+        """The status is 0 where no answer came, and nobody knows whether it was heard."""
         parts = urlsplit(url)
         place = parts.hostname or "", parts.port or 80
         content = json.dumps(body).encode()
@@ -33,14 +45,14 @@ class Poster:
             async with asyncio.timeout(self._patience):
                 line = await self._line(place)
                 try:
-                    status = await line.ask(head.encode() + content)
+                    said = await line.ask(head.encode() + content)
                 except BaseException:
                     line.close()
                     raise
         except OSError:
-            return 0
+            return Said(0, 0.0)
         self._idle[place].append(line)
-        return status
+        return said
 
     async def _line(self, place: Place) -> "_Line":
         # The one that was used last comes first: a few carry it all unless answers are slow.
@@ -64,9 +76,9 @@ class _Line:
     def __init__(self) -> None:
         self.is_open = True
         self.messages = Messages(self._take, self._break)
-        self._answer: asyncio.Future[int] | None = None
+        self._answer: asyncio.Future[Said] | None = None
 
-    async def ask(self, request: bytes) -> int:
+    async def ask(self, request: bytes) -> Said:
         self._answer = asyncio.get_running_loop().create_future()
         self.messages.transport.write(request)
         return await self._answer
@@ -78,7 +90,8 @@ class _Line:
 
     def _take(self, head: bytes, _body: bytes) -> None:
         if self._answer and not self._answer.done():
-            self._answer.set_result(int(head[9:12]))
+            later = _LATER.search(head)
+            self._answer.set_result(Said(int(head[9:12]), float(later[1]) if later else 0.0))
 
     def _break(self) -> None:
         self.is_open = False

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 
@@ -25,8 +26,8 @@ _TWICE = 2.0
 _ENOUGH = 1.4
 # Of what can be taken, this share still is when twice as much comes: half of it goes to refusals.
 _STILL_TAKEN = 0.25
-# Seconds: as `Retry-After` says, and not all at once.
-_LATER = (1.0, 1.5)
+# What senders do that are sent away, as they must: they come when `Retry-After` says, or later.
+_OBEDIENT: dict[str, Any] = {"is_obedient": True, "pauses": (0.0, 0.5)}
 # Seconds that an answer may take, whatever it is, nine times of ten: nobody waits in a long queue.
 _ANSWERED_WITHIN = 1.2
 # Seconds between the attempts of a run that fails, at least: one, less its spread.
@@ -73,13 +74,11 @@ def play(stage: Stage) -> Result:
         fleets.append(fleet)
         began = time.monotonic()
         world.befall()
-        many = world.loaded(
-            _TWICE * capacity, size.seconds, usual, states=size.states, pauses=_LATER
-        )
+        many = world.loaded(_TWICE * capacity, size.seconds, usual, states=size.states, **_OBEDIENT)
         crowd = stack.enter_context(many)
         crowd.until_sent(capacity * size.seconds / 2)
         # It is known for the first time now, when those who fail have taken what they can get.
-        first = world.loaded(4, 2, [fresh], states=("COMPLETE",), pauses=_LATER)
+        first = world.loaded(4, 2, [fresh], states=("COMPLETE",), **_OBEDIENT)
         fleets += [crowd, stack.enter_context(first)]
         unsaid = _probe(world, usual[0])
         until(lambda: time.monotonic() > began + size.seconds, within=2 * size.seconds + 30)
