@@ -18,13 +18,16 @@ from callback_service import wiring
 from callback_service.adapters import open_files
 from callback_service.config.settings import Settings
 from callback_service.domain.errors import ConfigError, ServiceError
-from callback_service.domain.run import LEASE
+from callback_service.domain.run import LEASE, RENEW_EVERY
 from callback_service.entrypoints import celery_tasks
 from callback_service.relay.reconcile.reconciler import Reconciler
 from callback_service.relay.sweep import Tick
 from callback_service.wiring import Configured, Stores, Telling
 
 log = logging.getLogger(__name__)
+
+# More than there can be: each is over, or has failed, after `database.timeout`.
+RENEWALS_AT_ONCE = 4
 
 
 def run_worker(configured: Configured, concurrency: int | None = None) -> None:
@@ -91,11 +94,9 @@ class DeliveryLoop:
     async def _deliver(self, executor: Executor) -> None:
         telling = Telling(self._stores, self._settings, executor)
         await telling.sinks.open()
-        # Threads of its own: when deliveries queue for a slow database, their leases must be
-        # renewed all the same, or another worker takes the runs over and doubles the load.
-        with ThreadPoolExecutor(3 + len(telling.ticks)) as own:
+        # Threads of its own: what the clock says is done when deliveries queue for a slow database.
+        with ThreadPoolExecutor(2 + len(telling.ticks)) as own, _renewing_leases(telling):
             clockwork = asyncio.gather(
-                _renew_leases(telling, own),
                 _keep_looking(telling.reconciler, own),
                 *(_keep_ticking(tick, own) for tick in telling.ticks),
             )
@@ -124,27 +125,50 @@ async def _keep_ticking(tick: Tick, executor: Executor) -> None:
     await _repeat(tick.offer, lambda: every, executor)
 
 
-async def _renew_leases(telling: Telling, executor: Executor) -> None:
+@contextmanager
+def _renewing_leases(telling: Telling) -> Iterator[None]:
+    """Threads of its own: when the event loop is busy, or deliveries queue for a slow database,
+    their leases must be renewed all the same, or another worker takes the runs over and doubles
+    the load.
+    """
+    is_over = threading.Event()
+
     def renew() -> None:
         if held := list(telling.deliverer.held):
             until = telling.clock.now() + LEASE
             telling.runs.renew(telling.deliverer.holder, held, until)
 
-    await _repeat(renew, lambda: LEASE.total_seconds() / 3, executor)
+    def keep_renewing() -> None:
+        # One that hangs does not hold up the next.
+        with ThreadPoolExecutor(RENEWALS_AT_ONCE) as several:
+            while not is_over.wait(RENEW_EVERY.total_seconds()):
+                several.submit(_try, renew)
+
+    thread = threading.Thread(target=keep_renewing, name="leases")
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 async def _repeat(work: Callable[[], None], pause: Callable[[], float], executor: Executor) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        try:
-            await loop.run_in_executor(executor, work)
-        except ServiceError as error:
-            fields = {"error": str(error), "cause": error.cause}
-            log.warning("tick.missed", extra={"fields": fields})
-        except Exception:
-            # The clockwork of a worker never stops: the next round may go well.
-            log.exception("tick.failed")
+        await loop.run_in_executor(executor, _try, work)
         await asyncio.sleep(pause())
+
+
+def _try(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except ServiceError as error:
+        fields = {"error": str(error), "cause": error.cause}
+        log.warning("tick.missed", extra={"fields": fields})
+    except Exception:
+        # The clockwork of a worker never stops: the next round may go well.
+        log.exception("tick.failed")
 
 
 def main(arguments: list[str]) -> None:

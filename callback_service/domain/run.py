@@ -11,10 +11,13 @@ from callback_service.domain.delivery import Answer, Span, Verdict
 from callback_service.domain.retry import RetryPolicy
 from callback_service.domain.sink import NoSink, Sink
 
-LEASE = timedelta(seconds=6)
+# How long a run waits when its worker has died, but for the sweep: five seconds in all.
+LEASE = timedelta(seconds=3)
+# A renewal may come late, or fail, three times before somebody else takes the run over.
+RENEW_EVERY = LEASE / 4
 # Nobody whose clock is right leases for longer: such a lease would keep everybody away for as long
 # as that clock is fast.
-LONGEST_LEASE = 10 * LEASE
+LONGEST_LEASE = timedelta(minutes=1)
 # Tasks that a rewind names one by one; a run is read with each of its callbacks, and stays small.
 REWIND_TASKS = 1000
 

@@ -1,11 +1,16 @@
 """`kill -9` of a worker: whatever it was about to do, another one does."""
 
+import time
+
 import pytest
 
 from tests.e2e.conditions import until
 from tests.e2e.load import Load
 from tests.e2e.receivers import Answer, assert_repeats_are_exact
 from tests.e2e.system import TESK_MEANS, TESK_SENDS, new_task
+
+# Seconds: five are promised, and a machine that is busy with tests takes some more.
+SOON = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +34,32 @@ def test_a_worker_killed_while_it_delivers_is_replaced_by_another(system, new_re
         load.until_told(run, receiver)
         until(lambda run=run: run.show()["owed"] == 0)
         assert_repeats_are_exact(receiver)
+
+
+def test_a_killed_workers_run_is_taken_over_soon(system, new_receiver):
+    """As soon as its lease has ended, which was renewed while the receiver took its time."""
+    arrived = []
+
+    def hang_once(_delivery):
+        arrived.append(time.monotonic())
+        return Answer(delay=60 if len(arrived) == 1 else 0)
+
+    run = system.client.register(new_receiver(hang_once))
+    run.call_back(new_task(), "RUNNING")
+    until(lambda: arrived)
+    first = lease_of(system, run)
+    until(lambda: lease_of(system, run)["until"] > first["until"])
+    (holder,) = [one for one in system.workers if str(one.pid) in first["holder"].split(":")]
+    holder.kill()
+    killed_at = time.monotonic()
+    until(lambda: len(arrived) > 1)
+    assert arrived[1] - killed_at < SOON
+    holder.start()
+
+
+def lease_of(system, run):
+    with system.database.client() as client:
+        return client["callback-service"]["runs"].find_one({"_id": run.id})["lease"]
 
 
 def test_what_a_worker_delivered_but_did_not_write_down_is_told_again_as_it_was(

@@ -14,7 +14,8 @@ from tests.faults.records import Delivery
 from tests.faults.world import World
 
 # Seconds: a busy receiver takes what a worker sent before it died, but answers after it. No other
-# worker tells it again so soon: the lease of the dead one has longer to go.
+# worker tells it again so soon: the lease of the dead one has longer to go, of the three seconds
+# for which it was renewed less than one before.
 _ANSWERED_LATE = 2.0
 _POSTPONED = re.compile(r"delivery\.postponed run=(\S+)")
 

@@ -6,10 +6,10 @@ import pytest
 from callback_service.domain.delivery import Answer
 from callback_service.domain.errors import Unavailable
 from callback_service.domain.outcome import Outcome
-from callback_service.domain.run import LEASE, Rewind, RunStatus
+from callback_service.domain.run import LEASE, RENEW_EVERY, Rewind, RunStatus
 from callback_service.domain.sink import NoSink
 from callback_service.domain.states import State
-from callback_service.relay.sweep import BRIEFLY, ENDED_AT_ONCE, PAGE, Brief, Tick
+from callback_service.relay.sweep import BRIEFLY, ENDED_AT_ONCE, PAGE, SWEEP_EVERY, Brief, Tick
 from tests.fakes.clock import FakeClock
 from tests.fakes.fuse import Crashed, Fuse
 from tests.fakes.store import FakeFingerprints, FakeOutcomes, FakeTicks
@@ -238,3 +238,12 @@ def test_refusals_and_outcomes_are_forgotten_when_nobody_needs_them():
     brief.forget()
     assert fingerprints.denied_at("fp:me", "tesk") is None
     assert outcomes.take("digest", 1, then) is None
+
+
+def test_a_run_whose_worker_died_is_told_on_within_five_seconds():
+    """Its lease ends, and the sweep that finds it is offered every half of its time."""
+    assert timedelta(seconds=5) > LEASE + SWEEP_EVERY * 1.5
+
+
+def test_a_lease_outlives_renewals_that_come_late():
+    assert RENEW_EVERY * 3 < LEASE

@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -45,14 +47,34 @@ def stores_with(runs: FakeRuns) -> SimpleNamespace:
     )
 
 
-def test_leases_are_renewed_while_deliveries_queue_for_a_slow_database():
+class Hanging(FakeRuns):
+    """The first renewal gets no answer."""
+
+    def __init__(self, is_over: threading.Event) -> None:
+        super().__init__()
+        self._is_over = is_over
+        self._renewals = count()
+
+    def renew(self, holder: str, run_ids: Collection[str], until: datetime) -> None:
+        if next(self._renewals) == 0:
+            self._is_over.wait(LONG)
+        else:
+            super().renew(holder, run_ids, until)
+
+
+@pytest.mark.parametrize("trouble", ["slow database", "busy loop", "lost renewal"])
+def test_leases_are_renewed_whatever_holds_deliveries_up(trouble: str) -> None:
     """Else another worker takes the runs over, and doubles the load that made them wait."""
-    runs, now = FakeRuns(), START
+    now, is_over = START, threading.Event()
+    runs = Hanging(is_over) if trouble == "lost renewal" else FakeRuns()
     stores = stores_with(runs)
     settings = Settings(public_url=None, delivery=DeliverySettings(database_threads=1))
-    is_over = threading.Event()
-    with DeliveryLoop(stores, settings).running() as telling:
-        telling.deliverer.executor.submit(is_over.wait, LONG)
+    loop = DeliveryLoop(stores, settings)
+    with loop.running() as telling:
+        if trouble == "slow database":
+            telling.deliverer.executor.submit(is_over.wait, LONG)
+        if trouble == "busy loop":
+            loop._loop.call_soon_threadsafe(is_over.wait, LONG)  # noqa: SLF001  nobody else holds it
         held = Lease(1, telling.deliverer.holder, now)
         run = Run("r1", "local", "default", now, now + timedelta(days=1))
         runs.add(replace(run, lease=held))
