@@ -7,18 +7,48 @@ from tests.services import mongo_client, mongo_database, mongo_uri
 
 __all__ = ["mongo_client", "mongo_database", "mongo_uri"]
 
-TOP = Path(__file__).parent
+TOP = Path(__file__).parents[1]
+# Groups of a minute or more, the longest first.
+LONGEST = (
+    "tests/faults/test_promises.py",
+    "rabbitmq",
+    "tests/docs/test_examples.py",
+    "tests/engines/test_py_tes_drop_in.py",
+    "tests/engines/test_snakemake.py",
+    "tests/adapters/test_cwl_wes_races.py",
+    "tests/client/test_client_on_old_pythons.py",
+    "tests/engines/test_clients_through_the_gateway.py",
+    "tests/engines/test_cwl_tes.py",
+    "tests/engines/test_toil.py",
+)
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
     """With `-n 2 --dist loadgroup` a file stays together, for its tests share what they start.
 
     All tests of the one real RabbitMQ stay together too: they take turns at its one queue, and who
     waits for a turn does nothing else meanwhile.
+
+    Long groups begin first, or one of two workers has nothing to do while the other ends the last
+    of them; `--no-loadscope-reorder` keeps it so.
     """
     for item in items:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        group = (
-            "rabbitmq" if "rabbitmq" in parameters.values() else item.path.relative_to(TOP.parent)
-        )
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+    # Who runs them by himself wants to see the quick ones first.
+    if hasattr(config, "workerinput"):
+        slow = {_group_of(item) for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: _place_of(_group_of(item), slow))
+
+
+def _group_of(item):
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if "rabbitmq" in parameters.values():
+        return "rabbitmq"
+    return item.path.relative_to(TOP).as_posix()
+
+
+def _place_of(group, slow):
+    if group in LONGEST:
+        return LONGEST.index(group)
+    return len(LONGEST) + (group not in slow)
