@@ -283,14 +283,16 @@ class Deliverer:
             _log_attempt(attempt)
 
     def _mark(self, telling: _Telling) -> None:
-        """A database that was busy for a moment is asked again: else all is told again.
-
-        Only once, which is over before the lease is: a later mark may undo a rewind.
-        """
+        """A database that was busy for a moment is asked once more: else all is told again."""
+        run = telling.run
         try:
-            self.tasks.mark_told(telling.run.id, telling.told)
+            self.tasks.mark_told(run.id, telling.told)
         except Unavailable:
-            self.tasks.mark_told(telling.run.id, telling.told)
+            # Whoever has taken the run over may have rewound it, which a late mark would undo.
+            stored = self.runs.find({run.id}).get(run.id)
+            if stored is None or stored.lease.generation != run.lease.generation:
+                raise
+            self.tasks.mark_told(run.id, telling.told)
 
     def _close(self, run: Run, rest: Sequence[Span]) -> Ending:
         if not run.is_active or run.next_attempt_at is not None:

@@ -12,7 +12,7 @@ import pytest
 from callback_service.domain.delivery import Answer, Verdict
 from callback_service.domain.errors import Unavailable
 from callback_service.domain.retry import DEFAULT_SCHEDULE, RetryPolicy
-from callback_service.domain.run import LEASE, Rewind, RunStatus
+from callback_service.domain.run import LEASE, Lease, Rewind, RunStatus
 from callback_service.domain.sink import Format, HttpSink, NoSink
 from callback_service.domain.states import State
 from callback_service.relay.deliver import BATCH_TASKS, SINGLE_TASKS
@@ -602,6 +602,24 @@ class TestCrash:
         assert down.is_burnt
         assert not service.is_owed(run_id)
         assert len(service.told(run_id)) == 5
+
+    def test_a_mark_is_not_made_again_by_who_has_lost_the_run(self):
+        """Another worker may have rewound it since."""
+        service, run_id = self.a_debt(SINK, [])
+
+        def lose() -> None:
+            service.clock.advance(LEASE.total_seconds())
+            run, now = service.run(run_id), service.clock.now()
+            lease = Lease(run.lease.generation + 1, "another", now + LEASE)
+            assert service.runs.claim(run, lease, run.batch, now)
+            raise Unavailable("busy")
+
+        slow = Fuse(at="FakeTasks.mark_told", meanwhile=lose)
+        service.tasks = slow.protect(service.tasks)
+        with pytest.raises(Unavailable):
+            service.deliver(run_id)
+        assert slow.calls.count("FakeTasks.mark_told") == 1
+        assert service.is_owed(run_id)
 
 
 class TestOwner:
