@@ -39,7 +39,7 @@ class Size:
 
 
 FULL = Size(rate=50, rounds=5, apart=6.0)
-QUICK = Size(rate=20, rounds=1, apart=1.5)
+QUICK = Size(rate=20, rounds=1, apart=1.2)
 
 
 @dataclass
