@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from callback_service.domain.doubt import SETTLING
 from callback_service.domain.errors import Unavailable
 from callback_service.domain.freshness import UNCONFIRMED, Patience, is_fresh, known_at
 from callback_service.domain.polling import LONGEST_BACKOFF, Budget, CallsBack, Filters
@@ -162,6 +163,16 @@ class TestRaces:
         service.pass_time(100)
         service.deliver(run_id)
         assert service.told(run_id) == [(task_id, s) for s in (COMPLETE, RUNNING, COMPLETE)]
+
+    def test_one_that_was_doubted_amid_others_is_corrected_as_soon(self, service):
+        task_id = service.submit("RUNNING 60, COMPLETE")
+        _, keys = service.follow(task_id)
+        # They have the server asked for all until the doubt is almost over, and not after that.
+        service.submit_and_follow(5, "RUNNING 4, COMPLETE")
+        service.call_back(keys, task_id, COMPLETE)
+        service.pass_time(SETTLING.total_seconds() + 0.6)
+        assert len(service.unsettled()) == 1
+        assert service.task(task_id).state is RUNNING
 
     def test_an_end_that_nobody_confirms_for_an_hour_is_taken_for_one(self, service):
         task_id = service.submit()

@@ -59,7 +59,7 @@ class Memory:
         """Each time for twice as long."""
         for key in keys:
             before = self.put_off.get(key)
-            wait = min(2 * (before.wait if before else patience.fast), patience.slow)
+            wait = min(2 * before.wait if before else patience.fast, patience.slow)
             self.put_off[key] = PutOff(now + wait, wait)
 
     def put_last(self, keys: Collection[TaskKey], now: datetime, patience: Patience) -> None:
