@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 from tests.faults import report, seeds
 from tests.faults.rabbitmq import OwnRabbitMq
 from tests.faults.scenario import Result, Scenario, Stage
@@ -24,7 +26,8 @@ def main() -> None:
         # All of them, although the first may be overlooked.
         controls = [(one, build) for one in chosen for build in one.broken]
         sys.exit(sum(_overlooks(*control, seed, options) for control in controls) > 0)
-    results = {one.name: _play(one, seed, options, options.broken) for one in chosen}
+    played = {one.name: _play(one, seed, options, options.broken) for one in chosen}
+    results = {name: result for name, result in played.items() if result}
     text = report.markdown(results, seed)
     print(text)
     if options.write:
@@ -32,12 +35,19 @@ def main() -> None:
     sys.exit(any(result.verdict != "kept" for result in results.values()))
 
 
-def _play(scenario: Scenario, seed: int, options: argparse.Namespace, broken: str | None) -> Result:
+def _play(
+    scenario: Scenario, seed: int, options: argparse.Namespace, broken: str | None
+) -> Result | None:
+    """None where something is missing that it needs, such as a disk of its own."""
     with TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
         # The short form needs nothing that a laptop does not have, but for what is about RabbitMQ.
         broker = "folder" if options.quick else OwnRabbitMq
         stage = Stage(Path(options.keep or folder), seed, options.quick, broken, broker)
-        result = scenario.play(stage)
+        try:
+            result = scenario.play(stage)
+        except pytest.skip.Exception as reason:
+            print(f"{scenario.name}: not played: {reason}", flush=True)
+            return None
     print(report.line(scenario, result, seed), flush=True)
     return result
 
@@ -45,7 +55,8 @@ def _play(scenario: Scenario, seed: int, options: argparse.Namespace, broken: st
 def _overlooks(scenario: Scenario, build: str, seed: int, options: argparse.Namespace) -> bool:
     """Whether a build that is broken on purpose passes, or proves nothing."""
     print(f"{scenario.name} of the build {build}, which must violate it:")
-    return _play(scenario, seed, options, build).verdict != "violated"
+    result = _play(scenario, seed, options, build)
+    return result is not None and result.verdict != "violated"
 
 
 def _scenario(name: str) -> Scenario:
