@@ -51,20 +51,24 @@ class SmallService:
     def __post_init__(self):
         self.recorder = Recorder(self.tasks, self.doorbell, self.waiters)
         self.receiver = Receiver(self.runs, self.tasks, self.recorder, self.clock)
-        self.registrar = Registrar(
-            self.runs,
-            self.tasks,
-            ServerRegistry(self.servers, self.clock),
-            self.recorder,
+        self.registrar = self.new_registrar(Fuse())
+        self.stuck = StuckRuns(self.runs, self.tasks, self.wes_runs, self.doorbell, self.clock)
+        self.sweeper = Sweeper(self.tasks, self.runs, self.doorbell, self.clock)
+        keep = Retention(tasks=timedelta(days=30), deliveries=timedelta(days=7))
+        self.expirer = Expirer(self.tasks, self.runs, self.delivery_log, self.clock, keep)
+
+    def new_registrar(self, fuse: Fuse) -> Registrar:
+        runs, tasks, servers = map(fuse.protect, (self.runs, self.tasks, self.servers))
+        return Registrar(
+            runs,
+            tasks,
+            ServerRegistry(servers, self.clock),
+            Recorder(tasks, self.doorbell, self.waiters),
             self.doorbell,
             self.clock,
             AddressPolicy(),
             self.targets,
         )
-        self.stuck = StuckRuns(self.runs, self.tasks, self.wes_runs, self.doorbell, self.clock)
-        self.sweeper = Sweeper(self.tasks, self.runs, self.doorbell, self.clock)
-        keep = Retention(tasks=timedelta(days=30), deliveries=timedelta(days=7))
-        self.expirer = Expirer(self.tasks, self.runs, self.delivery_log, self.clock, keep)
 
     @property
     def stores(self):

@@ -32,7 +32,8 @@ from callback_service.relay.receive import Callback, Receiver
 from callback_service.relay.reconcile.means import Means, Terms
 from callback_service.relay.reconcile.reconciler import HOLD, Reconciler
 from callback_service.relay.record import Recorder
-from callback_service.relay.register import Keys
+from callback_service.relay.register import Keys, NamedTask, Registration
+from callback_service.relay.sweep import Expirer, Retention, Sweeper
 from tests.fakes.fuse import Crashed, Fuse
 from tests.relay.polled_service import inline
 from tests.relay.small_service import OWNER, SINK, SmallService, key
@@ -51,6 +52,7 @@ MOODS = {
 }
 # The last attempt comes soon.
 RETRY = RetryPolicy((0, 5, 60))
+CALLS = ["register", "join", "pause", "resume", "redeliver", "rotate", "sink"]
 TASK_IDS = st.sampled_from(TASKS)
 STATES = st.sampled_from([State.QUEUED, State.RUNNING, State.COMPLETE, State.UNKNOWN])
 NUMBERS = st.integers(0, 3)
@@ -59,7 +61,7 @@ NEWS = st.lists(TASK_IDS, min_size=1, max_size=4)
 # A worker's fate, the call at which it meets it, and whether that call has taken effect.
 FATES = st.tuples(
     st.sampled_from(["none", "killed", "outage", "stalled", "thought dead"]),
-    st.integers(0, 9),
+    st.integers(0, 15),
     st.booleans(),
 )
 PAUSES = st.sampled_from([0, 5, LEASE.total_seconds(), 60, 60])
@@ -151,6 +153,8 @@ class Promises(RuleBasedStateMachine):
         self.tes = TesServer(dict.fromkeys(TASKS, State.QUEUED))
         self.worker = self.new_worker(Fuse())
         self.all_runs: list[Known] = []
+        # Seconds by which the clock was set back: what was to wait waits for as much longer.
+        self.set_back = 0
         # A callback that came while somebody asked: the task, its `seq` then, and how often
         # the server had been asked.
         self.raced: tuple[str, int, int] | None = None
@@ -227,6 +231,49 @@ class Promises(RuleBasedStateMachine):
         with suppress(Unknown):
             self.call_back_through(delete, run, task_id, State.RUNNING)
         self.end(run)
+
+    @rule(
+        number=NUMBERS,
+        call=st.sampled_from(CALLS),
+        task_id=TASK_IDS,
+        at=st.integers(0, 8),
+        after_effect=st.booleans(),
+    )
+    @precondition(lambda self: self.open_runs)
+    def ask_again_what_failed(self, number, call, task_id, at, after_effect):
+        """The store is down for a moment, at any call; whoever was told so asks once more."""
+        run, sink = self.one(number), SINK
+        down = Fuse(at, after_effect, Unavailable("down"))
+        registrar = self.service.new_registrar(down)
+        with suppress(Unavailable, Conflict):
+            if call == "register":
+                registrar.register(OWNER, Registration(sink=sink, tasks=[NamedTask(task_id)]))
+            elif call == "join":
+                registrar.add_tasks(OWNER, run.id, [NamedTask(task_id)])
+            elif call == "redeliver":
+                registrar.redeliver(OWNER, run.id, Rewind(None, (task_id,)))
+            elif call == "sink":
+                registrar.change(OWNER, run.id, {"sink": sink})
+            elif call == "rotate":
+                # The answer is lost, and with it the keys; those from before are good for a while.
+                registrar.rotate(OWNER, run.id, timedelta(seconds=60))
+            else:
+                getattr(registrar, call)(OWNER, run.id)
+        self.ask_once_more(number, call, task_id)
+
+    def ask_once_more(self, number: int, call: str, task_id: str) -> None:
+        if call == "register":
+            # The other one, if there is one, is nobody's, and is told as well.
+            if len(self.all_runs) < 4:
+                self.register(SINK, {task_id}, timedelta(days=300))
+        elif call == "join":
+            self.join(number, task_id)
+        elif call == "redeliver":
+            self.redeliver(number, {task_id}, None)
+        elif call == "sink":
+            self.change_the_sink(number, SINK)
+        else:
+            self.owner_asks(number, call)
 
     def end(self, run: Known) -> None:
         run.taken_at_end = len(self.receivers.taken[run.id])
@@ -428,6 +475,26 @@ class Promises(RuleBasedStateMachine):
         else:
             self.service.doorbell.answer()
 
+    @rule(at=st.integers(0, 12), after_effect=st.booleans(), is_killed=st.booleans())
+    def tick_in_vain(self, at, after_effect, is_killed):
+        """The worker that sweeps, or takes runs apart, is killed, or finds no database."""
+        fuse = Fuse(at, after_effect, None if is_killed else Unavailable("down"))
+        service = self.service
+        tasks, runs, log = map(fuse.protect, (service.tasks, service.runs, service.delivery_log))
+        retention = Retention(tasks=timedelta(days=30), deliveries=timedelta(days=7))
+        with suppress(Crashed, Unavailable):
+            Sweeper(tasks, runs, service.doorbell, service.clock).sweep()
+            expirer = Expirer(tasks, runs, log, service.clock, retention)
+            expirer.expire()
+            expirer.forget()
+
+    @rule(hours=st.sampled_from([-1, 1]))
+    def the_clock_is_set(self, hours):
+        # Else one that is over would come to life again.
+        self.tick("expire")
+        self.pass_time(3600 * hours)
+        self.set_back += max(0, -3600 * hours)
+
     # What is true at any time.
 
     @invariant()
@@ -483,6 +550,7 @@ class Promises(RuleBasedStateMachine):
         self.receivers.moods.clear()
         for task_id in TASKS:
             self.the_server_moves_on(task_id, State.COMPLETE)
+        self.pass_time(self.set_back)
         for _ in range(3):
             # Whoever holds the server may be dead, and tasks may have been quiet for long.
             self.pass_time(LONGEST_BACKOFF.total_seconds())
