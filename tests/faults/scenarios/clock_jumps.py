@@ -38,7 +38,7 @@ class Size:
     apart: float
 
 
-FULL = Size(rate=50, rounds=5, apart=6.0)
+FULL = Size(rate=20, rounds=5, apart=4.0)
 QUICK = Size(rate=20, rounds=1, apart=1.2)
 
 
