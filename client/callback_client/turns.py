@@ -15,7 +15,7 @@ class Turns:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failures = 0
-        self._last: Optional[BaseException] = None
+        self._last: Optional[Exception] = None
 
     def __enter__(self) -> None:
         failures = self._failures
@@ -25,7 +25,8 @@ class Turns:
             raise self._last
 
     def __exit__(self, _kind: object, error: Optional[BaseException], _where: object) -> None:
-        if error is not None:
+        # Ctrl-C is meant for one thread.
+        if isinstance(error, Exception):
             self._last = error
             self._failures += 1
         self._lock.release()

@@ -66,3 +66,22 @@ def test_who_comes_later_tries_for_himself():
         raise Gone
     with turns:
         pass
+
+
+def test_who_is_interrupted_interrupts_nobody_else():
+    turns, went = Turns(), []
+    is_begun = threading.Event()
+
+    def follow():
+        is_begun.set()
+        with turns:
+            went.append(1)
+
+    other = threading.Thread(target=follow)
+    with suppress(KeyboardInterrupt), turns:
+        other.start()
+        is_begun.wait(10)
+        other.join(0.1)
+        raise KeyboardInterrupt
+    other.join()
+    assert went == [1]
