@@ -28,7 +28,9 @@ _ENOUGH = 1.4
 _STILL_TAKEN = 0.25
 # What senders do that are sent away, as they must: they come when `Retry-After` says, or later.
 _OBEDIENT: dict[str, Any] = {"is_obedient": True, "pauses": (0.0, 0.5)}
-# Seconds that an answer may take, whatever it is, nine times of ten: nobody waits in a long queue.
+# An answer may take, nine times of ten, this many times what all who are let in take; and so many
+# seconds in any case. Nobody waits in a longer queue than that.
+_QUEUES = 2.5
 _ANSWERED_WITHIN = 1.2
 # Seconds between the attempts of a run that fails, at least: one, less its spread.
 _PAUSE = 0.8
@@ -125,7 +127,8 @@ class Figures:
     def violations(self, size: Size) -> Iterator[str]:
         if not self.refused:
             yield "nobody was sent away"
-        if self.answered_in > _ANSWERED_WITHIN:
+        queue = size.at_once * size.apis / self.capacity
+        if self.answered_in > max(_ANSWERED_WITHIN, _QUEUES * queue):
             yield f"answers took {self.answered_in:.1f} s"
         if self.taken < _STILL_TAKEN * self.capacity:
             yield f"{self.taken:.0f}/s were taken where {self.capacity:.0f}/s can be"
