@@ -79,7 +79,10 @@ class ServedFleet(Fleet):
 
     async def _tell(self, run: str, task: str, one: Post, tries: int) -> None:
         await asyncio.sleep(one.at - time.monotonic())
-        await self._call_back(run, task, one.state, tries)
+        # The network drops what is to be dropped; what a busy service refuses comes again.
+        while (later := await self._call_back(run, task, one.state, tries)) is not None:
+            tries += 1
+            await asyncio.sleep(later + _PAUSE)
 
 
 def _submit(core: SimulatedServer, states: Any, gaps: list[float]) -> tuple[str, tuple[Turn, ...]]:
