@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from tests.ports import free_port
+
 STARTING = 30.0
 
 
@@ -25,13 +26,6 @@ def missing(service: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{service} is missing, and CI is set")
     pytest.skip(f"{service} is missing")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class ApiProcess(GeventWorker):
         until = time.monotonic() + self.cfg.graceful_timeout
         while any(len(server.pool) for server in servers):
             if time.monotonic() >= until:
-                self.log.warning("requests were cut off: they took longer than a stop may")
+                self.log.warning("requests.cut")
                 for server in servers:
                     server.stop(timeout=1)
                 return

@@ -21,7 +21,8 @@ from callback_service.domain.states import Source, State
 from callback_service.domain.task import TaskKey, Update
 from tests.adapters.cwl_wes import CwlWes, Document, states_in, task_log
 from tests.adapters.receivers import NOW
-from tests.services import embedded_database, free_port, mongo_uri_at
+from tests.ports import free_port
+from tests.services import embedded_database, mongo_uri_at
 
 INTERLEAVINGS = 1000
 AT_ONCE = 200

@@ -36,7 +36,7 @@ from tests.adapters.cwl_wes_sink_suite import (
 )
 from tests.adapters.receivers import NOW, a_run, in_loop
 from tests.fakes.cwl_wes import FakeCwlWesSender, FakeWesRun, FakeWesRuns
-from tests.services import free_port
+from tests.ports import free_port
 
 # Longer than in production: machines that run tests are slow now and then.
 TIMEOUT = 20.0

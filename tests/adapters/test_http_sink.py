@@ -36,7 +36,7 @@ async def test_every_format_arrives_as_json_that_every_valid_secret_verifies(
     run = a_run(secrets=tuple(map(Capability, secrets)))
     async with receiver() as heard, sender() as sending:
         sink = HttpSink(heard.url, sink_format)
-        answer = await sending.send(run, sink, "msg_1", [an_item()], NOW)
+        answer = await sending.send(run, sink, "msg_1", [an_item()], datetime.now(UTC))
     assert (answer.verdict, answer.error) == (Verdict.TOLD, None)
     headers = dict(heard.requests[0].headers)
     assert headers["Content-Type"] == content_type
@@ -163,12 +163,13 @@ async def test_an_answer_that_is_no_text_is_kept_as_far_as_it_is():
 @in_loop
 async def test_a_wes_is_posted_to_below_its_base_signed_and_with_its_headers():
     secret = new_secret()
-    run, failing = a_run(secrets=(Capability(secret),)), Failing("operator", NOW, "killed")
+    now = datetime.now(UTC)
+    run, failing = a_run(secrets=(Capability(secret),)), Failing("operator", now, "killed")
     async with receiver() as heard, sender() as sending:
         base = heard.url.replace("/hook", "/ga4gh/wes/v1")
         sink = WesSink(base, "A/1", {"Authorization": "Bearer x"})
-        told = await sending.send(run, sink, "msg_1", [an_item()], NOW)
-        failed = await sending.fail(run, sink, "msg_2", failing, NOW)
+        told = await sending.send(run, sink, "msg_1", [an_item()], now)
+        failed = await sending.fail(run, sink, "msg_2", failing, now)
     assert told.verdict is failed.verdict is Verdict.TOLD
     for request, body, state in zip(heard.requests, heard.bodies, RUN_STATES, strict=True):
         assert request.raw_path == "/ga4gh/wes/v1/runs/A%2F1/status"

@@ -12,11 +12,7 @@ from callback_service.domain.errors import ServerFailed
 from callback_service.domain.server import Server
 from tests.adapters.tes_talkers import OK, READ, Line, always, asking, outcome, talker
 from tests.fakes.clock import START
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+from tests.ports import free_port
 
 
 def test_a_server_that_is_not_there():

@@ -22,7 +22,8 @@ from callback_service import wiring
 from callback_service.app import build_app
 from callback_service.domain.capability import hash_token
 from tests.api.contract import OPERATIONS, check_answer
-from tests.services import STARTING, free_port
+from tests.ports import free_port
+from tests.services import STARTING
 
 JSON = "application/json"
 TOKENS = {name: f"cbs_{name}_{secrets.token_hex(8)}" for name in ("admin", "user", "read", "other")}

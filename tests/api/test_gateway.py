@@ -16,7 +16,8 @@ from werkzeug.test import TestResponse
 from callback_service.tes_sim.faults import Faults
 from tests.api.contract import check_answer
 from tests.api.service import TOKENS, Service, app_of, environment
-from tests.services import embedded_database, free_port, mongo_uri_at
+from tests.ports import free_port
+from tests.services import embedded_database, mongo_uri_at
 from tests.tes_sim.running import RunningServer, running_server
 
 TASK = {"executors": [{"image": "alpine", "command": ["sleep", "9"]}], "tags": {"n": "1"}}

@@ -15,7 +15,8 @@ from pymongo.database import Database
 from tests.api.bad_input import GOOD, PLACES
 from tests.api.contract import OPERATIONS, check_answer
 from tests.api.service import Service, app_of, environment
-from tests.services import embedded_database, free_port, mongo_uri_at
+from tests.ports import free_port
+from tests.services import embedded_database, mongo_uri_at
 
 # What answers without a look into the database.
 APART = {"get_service_info", "healthz"}

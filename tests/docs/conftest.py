@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 
-from callback_service.embedded.ports import pick_free
 from tests.adapters.cwl_wes import CwlWes
 from tests.docs.markdown import REPOSITORY, blocks
 from tests.docs.shell import Shell
 from tests.engines import snakemake, toil
 from tests.engines.clients import NEW, installed
 from tests.engines.cwl_tes import WORKFLOW, cwl_tes, write_job
+from tests.ports import free_port
 from tests.services import embedded_database, missing, mongo_uri_at
 
 BIN = Path(sys.executable).parent
@@ -91,7 +91,7 @@ def shell_with_toil(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shell_with_cwl_wes(tmp_path_factory):
     """The same beside the database of a cwl-WES that has just begun a run."""
-    folder, port = tmp_path_factory.mktemp("reader"), pick_free()
+    folder, port = tmp_path_factory.mktemp("reader"), free_port()
     with (
         embedded_database(tmp_path_factory.mktemp("cwl-wes"), port),
         MongoClient(mongo_uri_at(port)) as client,
@@ -106,7 +106,7 @@ def shell_with_cwl_wes(tmp_path_factory):
 
 @contextmanager
 def _beside_tes_sim(folder, *options, environ=None):
-    port = pick_free()
+    port = free_port()
     tes_sim = ("tes-sim", "--port", str(port), *options)
     with (
         _started(folder, *tes_sim, until="until Ctrl-C", environ=environ),
@@ -122,11 +122,11 @@ def _reader(folder, *options, tes_server=None, environ=None, ports=None):
             missing(program)
     # Where the checkout's commands are: documents name them from its top.
     (folder / ".venv").symlink_to(BIN.parent)
-    port, receiver = pick_free(), pick_free()
+    port, receiver = free_port(), free_port()
     up = ("up", "--port", str(port), *options)
     with _started(folder, *up, until="is ready", environ=environ):
         variables = {**clean_environ(), "CALLBACK_SERVICE_URL": f"http://127.0.0.1:{port}"}
-        ours = {"8000": tes_server or pick_free(), "8080": port, "9000": receiver}
+        ours = {"8000": tes_server or free_port(), "8080": port, "9000": receiver}
         meant = {written: str(number) for written, number in ours.items()} | (ports or {})
         yield Shell(folder, variables, meant)
 

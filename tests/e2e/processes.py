@@ -12,8 +12,8 @@ import requests
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from callback_service.embedded.ports import pick_free
 from tests.e2e.conditions import until
+from tests.ports import free_port
 from tests.services import missing
 
 REPOSITORY = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ class Database(Process):
         program = shutil.which("secantusd-py", path=f"{BIN}{os.pathsep}{os.environ['PATH']}")
         if program is None:
             missing("the embedded database (the package secantusdb)")
-        port, storage, settings = pick_free(), folder / "db", folder / "db.toml"
+        port, storage, settings = free_port(), folder / "db", folder / "db.toml"
         storage.mkdir()
         settings.touch()
         where = ("--host", "127.0.0.1", "--port", str(port), "--storage-path", str(storage))
@@ -135,7 +135,7 @@ class Api(Process):
     """`callback-service serve`: gunicorn with its workers."""
 
     def __init__(self, name, folder, environ, workers=1, command=COMMAND):
-        self.port = pick_free()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         where = ("--host", "127.0.0.1", "--port", str(self.port), "--workers", str(workers))
         line = (*command, "serve", *where)

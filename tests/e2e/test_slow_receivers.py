@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from callback_service.embedded.ports import pick_free
 from tests.e2e.conditions import until
 from tests.e2e.receivers import Answer
 from tests.e2e.system import new_task
+from tests.ports import free_port
 
 STALLED = 30
 # As long as an answer may take, almost: the service gives it 15 s.
@@ -25,7 +25,7 @@ def test_stalled_and_dead_receivers_delay_nobody_else(system, new_receiver):
     stalling = new_receiver(lambda one: arrived.append(one) or Answer(delay=STALL))
     receiver = new_receiver()
     stalled = [system.client.register(stalling, path=f"{n}") for n in range(STALLED)]
-    dead = system.client.register(f"http://127.0.0.1:{pick_free()}/")
+    dead = system.client.register(f"http://127.0.0.1:{free_port()}/")
     healthy = system.client.register(receiver)
     dead.call_back(new_task(), "RUNNING")
     for run in stalled:

@@ -9,7 +9,6 @@ import subprocess
 import pytest
 import requests
 
-from callback_service.embedded.ports import pick_free
 from tests.e2e.conditions import until
 from tests.e2e.load import Load
 from tests.e2e.processes import COMMAND, clean_environ
@@ -17,6 +16,7 @@ from tests.e2e.receivers import assert_honest
 from tests.e2e.system import TESK_MEANS, TESK_SENDS, new_task
 from tests.e2e.test_demo import assert_nothing_lost, demo
 from tests.e2e.up import Up
+from tests.ports import free_port
 
 PARTS = ("secantusd", "callback_service.serve", "callback_service.worker")
 
@@ -116,7 +116,7 @@ class Refusal:
 
 
 def test_a_taken_port_is_refused_in_a_sentence(tmp_path):
-    with socket.create_server(("127.0.0.1", pick_free())) as other:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
         port = other.getsockname()[1]
         refusal = Refusal("up", "--port", port, "--data", tmp_path / "data")
     assert f"Port {port} of 127.0.0.1 is taken" in refusal.sentence
@@ -124,7 +124,7 @@ def test_a_taken_port_is_refused_in_a_sentence(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "data").write_text("a file")
-    refusal = Refusal("up", "--port", pick_free(), "--data", tmp_path / "data")
+    refusal = Refusal("up", "--port", free_port(), "--data", tmp_path / "data")
     assert "is a file" in refusal.sentence
 
 
@@ -136,7 +136,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path):
     ],
 )
 def test_what_the_environment_names_wrongly_is_refused_in_a_sentence(tmp_path, variable, value):
-    up = ("up", "--port", pick_free(), "--data", tmp_path / "data")
+    up = ("up", "--port", free_port(), "--data", tmp_path / "data")
     assert variable in Refusal(*up, **{variable: value}).sentence
 
 
@@ -144,11 +144,11 @@ def test_what_the_environment_names_wrongly_is_refused_in_a_sentence(tmp_path, v
 def test_a_setting_that_does_not_exist_is_refused_with_the_nearest_that_does(tmp_path, command):
     own = tmp_path / "own.yaml"
     own.write_text("custom: {delivery: {concurency: 5}}")
-    where = ("--port", pick_free(), "--data", tmp_path / "data") if command == "up" else ()
+    where = ("--port", free_port(), "--data", tmp_path / "data") if command == "up" else ()
     refusal = Refusal(command, *where, CALLBACK_CONFIG=str(own))
     assert "did you mean concurrency?" in refusal.sentence
 
 
 def test_serve_listens_on_other_machines_only_with_tokens():
-    refusal = Refusal("serve", "--port", pick_free(), CALLBACK_AUTH="off")
+    refusal = Refusal("serve", "--port", free_port(), CALLBACK_AUTH="off")
     assert "127.0.0.1" in refusal.sentence

@@ -5,11 +5,11 @@ import signal
 
 import requests
 
-from callback_service.embedded.ports import pick_free
 from tests.e2e.conditions import until
 from tests.e2e.processes import COMMAND, Process
 from tests.e2e.system import Client
 from tests.embedded.conftest import all_pids, environ_of
+from tests.ports import free_port
 
 # It is to be ready in under 5 s, which a busy machine may not do.
 READY_WITHIN = 30
@@ -18,7 +18,7 @@ READY_WITHIN = 30
 class Up(Process):
     def __init__(self, folder, command=COMMAND):
         self.data = folder / "data"
-        self.port = pick_free()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._mark = f"E2E_UP={folder}"
         line = (*command, "up", "--port", str(self.port), "--data", str(self.data))

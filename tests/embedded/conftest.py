@@ -1,7 +1,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -9,6 +8,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+
+from tests import ports
 
 RUN_SESSION = Path(__file__).with_name("run_session.py")
 REPOSITORY = Path(__file__).parents[2]
@@ -100,9 +101,7 @@ def until(holds, within=20):
 
 @pytest.fixture
 def free_port():
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return trial.getsockname()[1]
+    return ports.free_port()
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ import pytest
 import requests
 from callback_client.signature import webhook_headers
 
-from callback_service.embedded.ports import pick_free
 from tests.e2e.conditions import until
 from tests.engines.clients import NEW, installed
 from tests.engines.tasks import ENDLESS, SHORT, new_task
+from tests.ports import free_port
 from tests.services import mongo_client, mongo_database, mongo_uri
 from tests.tes_sim.running import running_server
 from tests.venvs import TOP, clean_environ
@@ -104,7 +104,7 @@ def _config(port):
 
 @contextmanager
 def running_protes(variant, folder, system, mongo_uri, database):
-    port = pick_free()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/updates"
     run = system.client.register(url)
     config = folder / "config.yaml"

@@ -6,8 +6,8 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 
-from callback_service.embedded.ports import pick_free
 from tests.faults.toxics import Cut, Silence, Toxic
+from tests.ports import free_port
 
 _HARMLESS = Toxic()
 # Closing sends a reset at once, whatever is under way.
@@ -18,7 +18,7 @@ class Proxy:
     """Listens on one port for as long as it lives, whatever it is asked to do in between."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.port = pick_free()
+        self.port = free_port()
         self._to = host, port
         self._pairs: list[_Pair] = []
         self._toxic = _HARMLESS

@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from callback_service.embedded.ports import pick_free
 from tests.e2e.brokers import RabbitBroker
 from tests.e2e.conditions import until
 from tests.e2e.processes import Process
 from tests.faults.scenario import Stage
+from tests.ports import free_port
 from tests.services import missing
 
 # Where packages put the scripts that do not change to another user first.
@@ -28,7 +28,7 @@ class OwnRabbitMq:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "rabbitmq"
         self._folder.mkdir()
-        self._port, self._mapper = pick_free(), pick_free()
+        self._port, self._mapper = free_port(), free_port()
         program = _find("rabbitmq-server")
         self._server = Process("rabbitmq", [program], folder / "rabbitmq.log", self._settings())
         mapper = [_find("epmd"), "-port", str(self._mapper), "-address", "127.0.0.1"]
@@ -87,7 +87,7 @@ class OwnRabbitMq:
             "RABBITMQ_NODENAME": f"faults-{self._port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self._port),
-            "RABBITMQ_DIST_PORT": str(pick_free()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_CONFIG_FILE": str(own / "none"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(own / "plugins"),

@@ -32,7 +32,8 @@ from callback_service.domain.states import Source, State
 from callback_service.domain.task import Task, TaskKey
 from callback_service.relay.ports import Change
 from tests.fakes.clock import START
-from tests.services import embedded_database, free_port, mongo_uri_at
+from tests.ports import free_port
+from tests.services import embedded_database, mongo_uri_at
 
 KEY = TaskKey("local", "tesk", "task-1")
 CHANGE = Change(None, Task(KEY).join("r1", START).hear(State.QUEUED, Source.CALLBACK, START))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from callback_service.entrypoints.cli import build
 from tests.e2e.conditions import until
-from tests.services import free_port
+from tests.ports import free_port
 from tests.tes_sim.running import TES
 
 TOP = Path(__file__).parents[2]

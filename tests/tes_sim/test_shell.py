@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from callback_service.tes_sim.faults import Answer
-from tests.services import free_port
+from tests.ports import free_port
 from tests.tes_sim.asking import a_task
 from tests.tes_sim.listener import listening
 from tests.tes_sim.running import TES, running_server
