@@ -50,8 +50,8 @@ bench-servers: install  ## Measure what asking TES servers costs, and how soon c
 bench-engines: install  ## Measure what real engines ask TES servers, alone and with the service
 	$(BIN)/python -m bench.engines $(ARGS)
 
-faults: install  ## Put every promise to the test, under faults
-	$(BIN)/python -m tests.faults
+faults: install  ## Put every promise to the test, under faults, into docs/reliability.md
+	$(BIN)/python -m tests.faults --write docs/reliability.md
 
 faults-quick: install  ## The short form of the same
 	$(BIN)/python -m tests.faults --quick
