@@ -1,7 +1,8 @@
 """How many callbacks are let in at once; who comes to a crowd is sent away at little cost.
 
-Beyond what a process can do, each callback that is let in makes all others later, until their
-senders give up and send again what was acknowledged too late: the more come, the fewer get through.
+Beyond what a process can do, each callback that is let in makes all others later, until they are
+refused for want of time, after all the work of letting them in: the more come, the fewer get
+through. So the fewer are let in, the more of them are refused inside.
 
 Sending away costs something, too. Those who come again each second keep a process from its work as
 soon as there are many, and the fewer it takes the more of them there are. So they are told to come
@@ -24,7 +25,11 @@ log = logging.getLogger(__name__)
 
 _CALLBACKS = "/callbacks/"
 # Seconds after which to come again, at least and at most.
-SOONEST, LATEST = 1.0, 60.0
+SOONEST, LATEST = 1.0, 20.0
+# So many are let in however many of them are refused: enough to learn that it goes better.
+_LEAST = 16
+# After a second in which some were refused inside; and with each who was not.
+_FEWER, _MORE = 0.75, 0.1
 # Seconds between two lines in the log.
 _QUIET = 1.0
 
@@ -58,6 +63,28 @@ class Outside:
         return math.ceil(self._time * (0.5 + self._chance()))
 
 
+class Room:
+    """How many may be inside: fewer where some were refused there, and more again where not.
+
+    The common rule of congestion control: additive increase, multiplicative decrease.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self.places = float(most)
+        self._most = most
+        self._clock = clock
+        self._fewer_at = -math.inf
+
+    def learn(self, inside: int, *, was_refused: bool) -> None:
+        if not was_refused:
+            self.places = min(self._most, self.places + _MORE)
+        elif (now := self._clock()) >= self._fewer_at:
+            # Once a second: those who are refused together are one piece of news.
+            self._fewer_at = now + 1.0
+            least = min(_LEAST, self._most)
+            self.places = max(least, _FEWER * min(inside, self.places))
+
+
 class Crowd:
     """WSGI middleware; all but callbacks goes through it as it is.
 
@@ -73,7 +100,7 @@ class Crowd:
     ) -> None:
         self._app = app
         self._outside = Outside(clock, chance)
-        self._at_once = at_once
+        self._room = Room(at_once, clock)
         self._clock = clock
         self._inside = 0
         self._refused = 0
@@ -82,22 +109,29 @@ class Crowd:
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         if not environ.get("PATH_INFO", "").startswith(_CALLBACKS):
             return self._app(environ, start_response)
-        if self._inside >= self._at_once:
+        if self._inside >= self._room.places:
             self._note()
             return _refusal(self._outside.send_away())(environ, start_response)
         # No lock: greenlets take turns only where they wait.
         self._inside += 1
         self._outside.take()
         try:
-            return self._app(environ, start_response)
+            return self._app(environ, self._learning(start_response))
         finally:
             self._inside -= 1
+
+    def _learning(self, start_response: "StartResponse") -> "StartResponse":
+        def start(status: str, *more: Any) -> Any:
+            self._room.learn(self._inside, was_refused=status.startswith("503"))
+            return start_response(status, *more)
+
+        return start
 
     def _note(self) -> None:
         self._refused += 1
         now = self._clock()
         if now >= self._quiet_until:
-            fields = {"at_once": self._at_once, "refused": self._refused}
+            fields = {"at_once": int(self._room.places), "refused": self._refused}
             log.warning("callbacks.crowded", extra={"fields": fields})
             self._refused, self._quiet_until = 0, now + _QUIET
 

@@ -1,4 +1,10 @@
-"""Group commit: whoever comes while a write is on its way forms the next group."""
+"""Group commit: whoever comes while a write is on its way forms the next group.
+
+Where more come than can be worked off, time must not be spent on those who will be gone before it
+is done: a store that works for nobody falls behind for good, however many it could serve. So a
+group is as large as what was done lately in the time that it has, and who has waited for so long
+that he might not see its end is sent away before it begins.
+"""
 
 import threading
 import time
@@ -13,6 +19,9 @@ T = TypeVar("T")
 
 # Bounds what one write carries; what is over it forms the group after.
 GROUP_LIMIT = 256
+# What a group may take of the time in which its callers are answered.
+_SHARE = 0.25
+_LATE = "the database did not confirm in time; try again"
 
 
 def unbounded(_seconds: float) -> AbstractContextManager[None]:
@@ -39,6 +48,20 @@ class _Ticket(Generic[T]):
         self.woken.set()
 
 
+class _Size:
+    """How many are worked off in the time that a group has."""
+
+    def __init__(self, seconds: float) -> None:
+        self.limit = GROUP_LIMIT
+        self._seconds = seconds
+
+    def learn(self, items: int, took: float) -> None:
+        if took > self._seconds:
+            self.limit = max(1, items // 2)
+        elif items >= self.limit and took < self._seconds / 2:
+            self.limit = min(GROUP_LIMIT, 2 * self.limit)
+
+
 class Groups(Generic[T]):
     """Runs `work` on groups of items, one group at a time, in the callers' own threads.
 
@@ -55,6 +78,8 @@ class Groups(Generic[T]):
         """`patience`: seconds in which each caller is answered; `bound` holds `work` to them."""
         self._work = work
         self._patience = patience
+        self._needed = patience * _SHARE
+        self._size = _Size(self._needed)
         self._bound = bound
         self._lock = threading.Lock()
         self._waiting: list[_Ticket[T]] = []
@@ -83,11 +108,13 @@ class Groups(Generic[T]):
                 return
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
-        raise Unavailable("the database did not confirm in time; try again")
+        raise Unavailable(_LATE)
 
     def _lead(self, leader: _Ticket[T]) -> None:
         with self._lock:
-            group, self._waiting = self._waiting[:GROUP_LIMIT], self._waiting[GROUP_LIMIT:]
+            limit = self._size.limit
+            group, self._waiting = self._waiting[:limit], self._waiting[limit:]
+        began = time.monotonic()
         try:
             with self._bound(leader.left):
                 errors = self._work([ticket.item for ticket in group])
@@ -97,12 +124,15 @@ class Groups(Generic[T]):
             for ticket in group:
                 ticket.end(error)
         finally:
+            self._size.learn(len(group), time.monotonic() - began)
             self._hand_over()
 
     def _hand_over(self) -> None:
         with self._lock:
+            while self._waiting and self._waiting[0].left < self._needed:
+                self._waiting.pop(0).end(Unavailable(_LATE))
             self._is_led = bool(self._waiting)
             if self._waiting:
                 # The last of those whom the group has room for: it has the most time left, and
                 # the others need not wait for longer than they can.
-                self._waiting[:GROUP_LIMIT][-1].woken.set()
+                self._waiting[: self._size.limit][-1].woken.set()
