@@ -49,8 +49,8 @@ class CallbacksSettings(Section):
         default=512,
         ge=1,
         le=10_000,
-        description="Callbacks under way at once per API process; what comes to more is answered "
-        "503 at once, so that those who are in are answered in time.",
+        description="Callbacks under way at once per API process, at most; what comes to more is "
+        "answered 503 at once, so that those who are in are answered in time.",
     )
 
 

@@ -6,7 +6,8 @@ through. So the fewer are let in, the more of them are refused inside.
 
 Sending away costs something, too. Those who come again each second keep a process from its work as
 soon as there are many, and the fewer it takes the more of them there are. So they are told to come
-again later, the more of them there are: as they can be taken.
+again later, the more of them there are: as they can be taken. Not all of them obey, but whoever waits
+for an answer does not come again meanwhile.
 """
 
 import logging
@@ -30,6 +31,8 @@ SOONEST, LATEST = 1.0, 20.0
 _LEAST = 16
 # After a second in which some were refused inside; and with each who was not.
 _FEWER, _MORE = 0.75, 0.1
+# Seconds for which who is sent away waits for his answer; within two he has it.
+HOLD = 1.0
 # Seconds between two lines in the log.
 _QUIET = 1.0
 
@@ -97,8 +100,12 @@ class Crowd:
         at_once: int,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        hold: Callable[[float], object] = time.sleep,
     ) -> None:
         self._app = app
+        self._hold = hold
+        self._held = 0
+        self._most = at_once
         self._outside = Outside(clock, chance)
         self._room = Room(at_once, clock)
         self._clock = clock
@@ -110,8 +117,7 @@ class Crowd:
         if not environ.get("PATH_INFO", "").startswith(_CALLBACKS):
             return self._app(environ, start_response)
         if self._inside >= self._room.places:
-            self._note()
-            return _refusal(self._outside.send_away())(environ, start_response)
+            return self._send_away()(environ, start_response)
         # No lock: greenlets take turns only where they wait.
         self._inside += 1
         self._outside.take()
@@ -119,6 +125,18 @@ class Crowd:
             return self._app(environ, self._learning(start_response))
         finally:
             self._inside -= 1
+
+    def _send_away(self) -> "WSGIApplication":
+        self._note()
+        later = self._outside.send_away()
+        # Each of them costs a greenlet and a connection: not for any number.
+        if self._held < self._most:
+            self._held += 1
+            try:
+                self._hold(HOLD)
+            finally:
+                self._held -= 1
+        return _refusal(later)
 
     def _learning(self, start_response: "StartResponse") -> "StartResponse":
         def start(status: str, *more: Any) -> Any:

@@ -2,10 +2,11 @@
 
 import json
 import logging
+from itertools import pairwise
 
 from werkzeug.test import Client
 
-from callback_service.entrypoints.crowd import LATEST, Crowd, Outside
+from callback_service.entrypoints.crowd import HOLD, LATEST, Crowd, Outside, Room
 
 BUSY = 3
 
@@ -25,10 +26,14 @@ class Callbacks:
         return []
 
 
+def in_no_time(_seconds):
+    """Holds nobody."""
+
+
 def crowded(path="/callbacks/token", clock=lambda: 0.0):
     """What those are answered of whom each comes while the one before is inside."""
     app = Callbacks()
-    client = Client(Crowd(app, BUSY, clock, lambda: 0.5))
+    client = Client(Crowd(app, BUSY, clock, lambda: 0.5, in_no_time))
     answers = []
     app.deeper = lambda: answers.append(client.post(path))
     answers.append(client.post(path))
@@ -43,6 +48,25 @@ def test_who_comes_to_a_crowd_is_told_when_to_come_again():
     assert refused.headers["Retry-After"] == "1"
     assert refused.content_type == "application/problem+json"
     assert "send it again" in json.loads(refused.text)["detail"]
+
+
+def test_who_is_sent_away_waits_for_his_answer_but_no_more_than_may_be_inside():
+    held, answers = [], []
+
+    def hold(seconds):
+        held.append(seconds)
+        answers.append(client.post("/callbacks/token"))
+
+    def full(_environ, start_response):
+        answers.append(client.post("/callbacks/token"))
+        start_response("204 No Content", [])
+        return []
+
+    client = Client(Crowd(full, 2, hold=hold))
+    client.post("/callbacks/token")
+    # Two are inside and two are held: the fifth has its answer at once.
+    assert held == [HOLD, HOLD]
+    assert [answer.status_code for answer in answers] == [503, 503, 503, 204]
 
 
 def test_whoever_leaves_makes_room():
@@ -73,12 +97,60 @@ def test_nobody_else_is_sent_away():
 
 def test_the_log_says_it_once_a_second(caplog):
     moments = [0.0]
-    client = Client(Crowd(None, 0, lambda: moments[-1]))
+    client = Client(Crowd(None, 0, lambda: moments[-1], hold=in_no_time))
     with caplog.at_level(logging.WARNING):
         for moment in (0.0, 0.5, 0.9, 1.2):
             moments.append(moment)
             assert client.post("/callbacks/token").status_code == 503
     assert [record.fields["refused"] for record in caplog.records] == [1, 3]
+
+
+class TestRoom:
+    def test_it_shrinks_once_a_second_while_some_are_refused_inside(self):
+        hour = [0.0]
+        room, places = Room(100, lambda: hour[0]), []
+        for second in range(4):
+            for part in (0.0, 0.4, 0.8):
+                hour[0] = second + part
+                room.learn(80, was_refused=True)
+            places.append(room.places)
+        assert places == [60.0, 45.0, 33.75, 25.3125]
+
+    def test_some_are_let_in_however_it_goes(self):
+        hour = iter(range(100))
+        room = Room(512, lambda: float(next(hour)))
+        for _ in range(50):
+            room.learn(512, was_refused=True)
+        assert room.places == 16
+        assert Room(3, lambda: 0.0).places == 3
+
+    def test_it_grows_again_with_those_who_are_not_refused_and_not_for_ever(self):
+        room = Room(20, lambda: 0.0)
+        room.learn(20, was_refused=True)
+        grown = [room.places]
+        for _ in range(100):
+            room.learn(16, was_refused=False)
+            grown.append(room.places)
+        assert grown[0] == 16
+        assert all(before <= after for before, after in pairwise(grown))
+        assert grown[-1] == 20
+
+
+def test_fewer_are_let_in_where_the_application_refuses():
+    def hung(_environ, start_response):
+        if len(deep) < 30:
+            deep.append(client.post("/callbacks/token"))
+        start_response("503 Service Unavailable", [])
+        return []
+
+    deep = []
+    client = Client(Crowd(hung, 30, hold=in_no_time))
+    client.post("/callbacks/token")
+    assert "Retry-After" not in deep[1].headers
+    inside, deep = len(deep), []
+    client.post("/callbacks/token")
+    assert inside == 30
+    assert sum("Retry-After" not in answer.headers for answer in deep) < 25
 
 
 class Hours:

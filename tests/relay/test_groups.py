@@ -196,6 +196,27 @@ class TestPatience:
         used = time.monotonic() - came
         assert LONG - used <= granted[1] <= LONG
 
+    def test_who_might_not_see_the_end_of_a_group_is_sent_away_before_it(self, callers):
+        crowd = Crowd(Work(), callers, patience=2.0)
+        (early,) = crowd.joined_by("early")
+        time.sleep(1.55)
+        (late,) = crowd.joined_by("late")
+        crowd.let_go()
+        assert isinstance(early.exception(LONG), Unavailable)
+        assert late.result(LONG) is None
+        assert crowd.work.groups == [["first"], ["late"]]
+
+    def test_a_slow_store_gets_smaller_groups_until_it_is_quick_again(self, callers):
+        """For whom no more can be done than its time allows, less of it is done at once."""
+        crowd = Crowd(Work(), callers, patience=2.0)
+        waiting = crowd.joined_by(*range(8))
+        # A group has a quarter of the time: one was too much.
+        time.sleep(0.6)
+        crowd.let_go()
+        for one in waiting:
+            one.result(LONG)
+        assert [len(group) for group in crowd.work.groups] == [1, 1, 2, 4, 1]
+
     def test_without_time_nobody_waits(self):
         Groups(Work(), patience=0.0).submit("alone")
 
