@@ -6,8 +6,8 @@ through. So the fewer are let in, the more of them are refused inside.
 
 Sending away costs something, too. Those who come again each second keep a process from its work as
 soon as there are many, and the fewer it takes the more of them there are. So they are told to come
-again later, the more of them there are: as they can be taken. Not all of them obey, but whoever waits
-for an answer does not come again meanwhile.
+again later, the more of them there are: as they can be taken. Not all of them obey, but whoever
+waits for an answer does not come again meanwhile.
 """
 
 import logging

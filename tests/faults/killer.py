@@ -5,9 +5,10 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from tests.e2e.conditions import until
 from tests.e2e.processes import Api, Process
 from tests.faults.rabbitmq import OwnRabbitMq
 from tests.faults.world import World
@@ -32,10 +33,10 @@ class Killer:
 
     def kill_one(self) -> None:
         system = self._world.system
-        kinds: dict[str, Callable[[], None]] = {
+        kinds: dict[str, Callable[[], object]] = {
             "database": lambda: replace(system.database),
             "API": lambda: replace(self._fates.choice(system.apis)),
-            "part of an API": lambda: _strike_part(self._fates.choice(system.apis), self._fates),
+            "part of an API": lambda: _strike_part(system.apis, self._fates),
             "worker": lambda: replace(self._fates.choice(system.workers)),
         }
         if isinstance(system.broker, OwnRabbitMq):
@@ -57,8 +58,9 @@ def replace(process: Process) -> None:
     process.start()
 
 
-def _strike_part(api: Api, fates: random.Random) -> None:
-    """One of gunicorn's own processes, which it replaces itself; it may have none just now."""
-    for pid in fates.sample(api.children, min(1, len(api.children))):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def _strike_part(apis: Sequence[Api], fates: random.Random) -> None:
+    """One of gunicorn's own processes, which it replaces itself."""
+    # An API that was just started has none for a moment.
+    until(lambda: any(api.children for api in apis))
+    with suppress(ProcessLookupError):
+        os.kill(fates.choice([pid for api in apis for pid in api.children]), signal.SIGKILL)

@@ -66,12 +66,16 @@ class Counts(NamedTuple):
         return self.deliveries == self.answered
 
 
+# Seconds after which what came is read at the latest: signatures are good for five minutes.
+_READ_EVERY = 60.0
+
+
 class Receivers:
     def __init__(self, seed: int) -> None:
         self._chance = seeds.chance(seed, "receivers")
         self._manners: dict[str, Manner] = {}
         self._secrets: dict[str, str] = {}
-        # Read when somebody asks: reading is no work for when the load is on.
+        # Read when somebody asks: reading is not much work for when the load is on.
         self._unread: list[tuple[float, bytes, bytes, int]] = []
         self._read: list[Delivery] = []
         self._told: set[tuple[str, Told]] = set()
@@ -80,7 +84,9 @@ class Receivers:
 
     async def serve(self, pipe: Connection) -> None:
         pipe.send(self.another())
+        reading = asyncio.create_task(self._read_on())
         await attend(pipe, lambda question: getattr(self, question[0])(*question[1:]))
+        reading.cancel()
 
     def another(self) -> str:
         """The URL of one more host, as the service sees it: what is slow there is slow there."""
@@ -134,6 +140,11 @@ class Receivers:
         for pid in manner.kills:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    async def _read_on(self) -> None:
+        while True:
+            await asyncio.sleep(_READ_EVERY)
+            self._catch_up()
 
     def _catch_up(self) -> None:
         unread, self._unread = self._unread, []
