@@ -42,7 +42,7 @@ class Load:
     # Tasks of two loads are not the same tasks.
     name: str = "1"
     patience: float = 10.0
-    pauses: tuple[float, float] = (0.1, 0.5)
+    pauses: tuple[float, float] = (0.5, 2.0)
     # Pauses begin when a `Retry-After` has passed.
     is_obedient: bool = False
     # Tasks that are under way at once; with a few, and all of them due, it is a closed loop.
