@@ -128,7 +128,8 @@ class Fleet:
         self._sent += 1
         sent_at = time.monotonic()
         said = await self._poster.say(urls[tries % len(urls)], {"id": task, "state": state})
-        attempt = Attempt(run, task, state, sent_at, time.monotonic(), said.status)
+        ended_at = time.monotonic()
+        attempt = Attempt(run, task, state, sent_at, ended_at, said.status, said.is_cut, said.later)
         self.attempts.append(attempt)
         self._acknowledged += attempt.is_acknowledged
         return None if attempt.is_acknowledged else said.later

@@ -15,10 +15,14 @@ _LATER = re.compile(rb"\r\nRetry-After: *(\d+)", re.IGNORECASE)
 
 
 class Said(NamedTuple):
-    """A status, and in how many seconds to come again."""
+    """A status, and in how many seconds to come again.
+
+    `is_cut`: the request went out, and no answer came back; 0 alone says that nobody took it.
+    """
 
     status: int
-    later: float
+    later: float = 0.0
+    is_cut: bool = False
 
 
 class Poster:
@@ -41,16 +45,18 @@ class Poster:
             f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n{shown}\r\n"
         )
+        was_sent = False
         try:
             async with asyncio.timeout(self._patience):
                 line = await self._line(place)
+                was_sent = True
                 try:
                     said = await line.ask(head.encode() + content)
                 except BaseException:
                     line.close()
                     raise
         except OSError:
-            return Said(0, 0.0)
+            return Said(0, is_cut=was_sent)
         self._idle[place].append(line)
         return said
 

@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 
 class Attempt(NamedTuple):
-    """One POST of a callback, as its sender saw it. `status` is 0 where no answer came."""
+    """One POST of a callback, as its sender saw it. `status` is 0 where no answer came.
+
+    `is_cut`: none came to what had been sent. `later`: what it was told to wait, in seconds.
+    """
 
     run: str
     task: str
@@ -12,6 +15,8 @@ class Attempt(NamedTuple):
     sent_at: float
     answered_at: float
     status: int
+    is_cut: bool = False
+    later: float = 0.0
 
     @property
     def is_acknowledged(self) -> bool:

@@ -197,6 +197,36 @@ def stops_at_once() -> None:
     telling.Dispatcher = StopsAtOnce
 
 
+def cuts_off() -> None:
+    """An API that is asked to stop does, whatever is under way."""
+    import os
+
+    from callback_service.entrypoints import api_process
+
+    def handle_exit(_process, _signal, _frame):
+        os._exit(0)
+
+    api_process.ApiProcess.handle_exit = handle_exit
+
+
+def answers_500() -> None:
+    """One callback of fifty comes to nothing, for no reason that its sender could know."""
+    from itertools import count
+
+    from callback_service.relay.receive import Callback, Receiver
+    from callback_service.wiring import intake
+
+    numbers = count(1)
+
+    class Answers500(Receiver):
+        def receive(self, callback: Callback) -> None:
+            if not next(numbers) % 50:
+                raise RuntimeError
+            super().receive(callback)
+
+    intake.Receiver = Answers500
+
+
 def tells_one_after_the_other() -> None:
     """A worker waits for each receiver before it turns to the next."""
     import asyncio
@@ -364,6 +394,8 @@ BUILDS: dict[str, Callable[[], None]] = {
         calls_it_even,
         sits_out_panics,
         stops_at_once,
+        cuts_off,
+        answers_500,
         goes_by_its_own_clock,
         believes_every_lease,
         ignores_retry_after,
