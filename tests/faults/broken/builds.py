@@ -325,6 +325,21 @@ def ignores_retry_after() -> None:
     RetryPolicy.delay = lambda self, failures, chance, _wish=None: delay(self, failures, chance)
 
 
+def storms() -> None:
+    """Whoever failed is tried again at once."""
+    from datetime import timedelta
+
+    from callback_service.domain.retry import RetryPolicy
+
+    delay = RetryPolicy.delay
+
+    def none(policy, failures, chance, wish=None):
+        # Attempts do not run out: it is how soon they come that is broken.
+        return delay(policy, min(failures, 1), chance, wish) and timedelta()
+
+    RetryPolicy.delay = none
+
+
 def has_no_jitter() -> None:
     """All that failed at once come back at once."""
     from callback_service.domain.retry import RetryPolicy
@@ -400,6 +415,7 @@ BUILDS: dict[str, Callable[[], None]] = {
         believes_every_lease,
         ignores_retry_after,
         has_no_jitter,
+        storms,
         takes_a_move_for_a_yes,
         tries_the_gone,
         never_asks,
