@@ -129,6 +129,12 @@ class Look(NamedTuple):
         return [one for one in self.spans if one.seconds > self.kind.allows(one) + self.delay]
 
     @property
+    def void(self) -> list[str]:
+        """A machine that was so busy says nothing of two intervals."""
+        is_late = self.delay > self.kind.interval
+        return [f"{self.name}: polls may have been {self.delay:.1f} s late"] if is_late else []
+
+    @property
     def longest(self) -> float:
         """In poll intervals, without the time for which ends are not doubted."""
         more = (one.seconds - self.kind.allows(one) for one in self.spans)

@@ -54,7 +54,10 @@ def play(stage: Stage) -> Result:
                 *(_said(one) for one in looks if one.needless),
                 *_too_many(looks[-1]),
             ],
-            void=[] if dropped else ["nothing was dropped"],
+            void=[
+                *([] if dropped else ["nothing was dropped"]),
+                *(one for each in looks for one in each.void),
+            ],
         )
 
 

@@ -50,7 +50,10 @@ def play(stage: Stage) -> Result:
                 *([] if is_read else ["not all ends were confirmed"]),
                 *(one for each in looks for one in each.violations()),
             ],
-            void=[f"none was {one}" for one in _SAID if not _sum(looks, one)],
+            void=[
+                *(f"none was {one}" for one in _SAID if not _sum(looks, one)),
+                *(one for each in looks for one in each.void),
+            ],
         )
 
 
