@@ -1,7 +1,9 @@
 """`callback-service up` as the system that a world is about."""
 
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pymongo import MongoClient
@@ -51,3 +53,10 @@ def running_up(stage: Stage, runs: int = 5) -> Iterator[World]:
             yield World(stage, UpSystem(up), receivers, register(up.client, receivers, runs))
         finally:
             up.end()
+            end_what_is_left(up)
+
+
+def end_what_is_left(up: Up) -> None:
+    for pid in up.left():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 
 def acknowledges_first() -> None:
-    """A callback is answered 204 a moment before it is written."""
+    """A callback is answered 204 a second before it is written."""
     from callback_service.relay.receive import Callback, Receiver
     from callback_service.wiring import intake
 
     class AcknowledgesFirst(Receiver):
         def receive(self, callback: Callback) -> None:
-            threading.Timer(0.05, super().receive, args=[callback]).start()
+            threading.Timer(1.0, super().receive, args=[callback]).start()
 
     intake.Receiver = AcknowledgesFirst
 
@@ -113,6 +113,51 @@ def never_forgets() -> None:
             """It may be good for something."""
 
     telling.Expirer = NeverForgets
+
+
+def tells_twice() -> None:
+    """Whoever was told is told again at once."""
+    from callback_service.relay.deliver import Deliverer
+    from callback_service.wiring import telling
+
+    class TellsTwice(Deliverer):
+        async def _tell(self, run, batch):
+            await super()._tell(run, batch)
+            return await super()._tell(run, batch)
+
+    telling.Deliverer = TellsTwice
+
+
+def starts_over() -> None:
+    """Whoever takes over from the dead tells all that ever became of a task."""
+    from callback_service.relay import deliver
+
+    items_within = deliver.items_within
+    deliver.items_within = lambda task, _first, last: items_within(task, 1, last)
+
+
+def hoards_runs() -> None:
+    """Something of each delivery stays in memory."""
+    from callback_service.relay.deliver import Deliverer
+    from callback_service.wiring import telling
+
+    hoard = []
+
+    class HoardsRuns(Deliverer):
+        async def _tell(self, run, batch):
+            hoard.append(b"x" * 1_000_000)
+            return await super()._tell(run, batch)
+
+    telling.Deliverer = HoardsRuns
+
+
+def outlives() -> None:
+    """What `up` starts goes on without it."""
+    from pathlib import Path
+
+    from callback_service.embedded import child
+
+    child._TETHER = Path(__file__).with_name("untethered.py")  # noqa: SLF001  that is what is broken
 
 
 def hoards() -> None:
@@ -403,6 +448,10 @@ BUILDS: dict[str, Callable[[], None]] = {
         repeats_under_new_ids,
         hurries,
         never_forgets,
+        tells_twice,
+        starts_over,
+        hoards_runs,
+        outlives,
         hoards,
         leaves_open,
         never_migrates,
