@@ -169,7 +169,7 @@ def hoards() -> None:
 
     class Hoards(Receiver):
         def receive(self, callback: Callback) -> None:
-            hoard.append(b"x" * 3_000_000)
+            hoard.append(b"x" * 2_500_000)
             super().receive(callback)
 
     intake.Receiver = Hoards
