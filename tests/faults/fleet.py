@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-from bench.processes import Work, working
+from bench.processes import Work, take_precedence, working
 from tests.e2e.conditions import until
 from tests.faults import seeds
 from tests.faults.elsewhere import attend
@@ -175,4 +175,5 @@ def sending(load: Load) -> Iterator[Sending]:
 
 
 def _run(pipe: Connection, load: Load) -> None:
+    take_precedence()
     asyncio.run(Fleet(load).serve(pipe))
