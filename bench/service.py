@@ -106,7 +106,7 @@ def wait_until_ready(client: ServiceClient, children: Sequence[Child]) -> None:
     while not _is_ready(client):
         for child in children:
             if not child.is_alive():
-                sys.exit(f"The {child.name} ended:\n" + "\n".join(child.last_lines()))
+                sys.exit(f"The {child.name} ended:\n" + "\n".join(child.log.last_lines()))
         if time.monotonic() > deadline:
             sys.exit(f"The service was not ready within {_READY_WITHIN:.0f} seconds.")
         time.sleep(0.02)
