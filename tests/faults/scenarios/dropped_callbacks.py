@@ -56,7 +56,8 @@ def play(stage: Stage) -> Result:
             ],
             void=[
                 *([] if dropped else ["nothing was dropped"]),
-                *(one for each in looks for one in each.void),
+                # The short form is played beside other tests: the machine is always busy.
+                *(one for each in looks for one in each.void if not stage.is_quick),
             ],
         )
 

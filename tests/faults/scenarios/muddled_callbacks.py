@@ -52,7 +52,8 @@ def play(stage: Stage) -> Result:
             ],
             void=[
                 *(f"none was {one}" for one in _SAID if not _sum(looks, one)),
-                *(one for each in looks for one in each.void),
+                # The short form is played beside other tests: the machine is always busy.
+                *(one for each in looks for one in each.void if not stage.is_quick),
             ],
         )
 
