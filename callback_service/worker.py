@@ -5,6 +5,7 @@ And it asks TES servers for what they do not tell.
 
 import asyncio
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -44,6 +45,8 @@ def run_worker(configured: Configured, concurrency: int | None = None) -> None:
     # deliveries log to the level of its own.
     signals.setup_logging.connect(_leave_logs_alone)
     logging.getLogger("celery").setLevel(logging.WARNING)
+    # Runs are told before Celery listens to signals: what is under way at a stop by then ends, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with DeliveryLoop(stored, settings).running() as telling:
         celery_tasks.register(celery, telling.dispatcher)
         # Gossip, mingling and heartbeats tell workers of each other: leases do that here.

@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,10 @@ import pytest
 from tests.services import mongo_client, mongo_database, mongo_uri
 
 __all__ = ["mongo_client", "mongo_database", "mongo_uri"]
+
+# Whoever runs the tests in the background has Ctrl-C ignored by all that they start; with a handler
+# of ours it is what it usually is for those.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOP = Path(__file__).parents[1]
 # Groups of a minute or more, the longest first.
