@@ -97,7 +97,10 @@ class Following:
         """The service's own token, where this is its gateway, which asks for none but such ones."""
         if not self._client.token:
             return None
-        found = self._attempt(lambda: self._is_own_gateway(url))
+        # What was found out holds while the service is away, too: clients are made for each job.
+        found = self._own_gateways.get(url)
+        if found is None:
+            found = self._attempt(lambda: self._is_own_gateway(url))
         return self._client.token if found else None
 
     def note(self, url: str, task_id: str, state: str) -> None:

@@ -347,6 +347,17 @@ def test_a_token_that_is_none_is_refused_as_elsewhere():
         assert following.state(TES, "job-1", 5) is None
 
 
+def test_a_gateway_that_is_known_gets_the_token_while_the_service_is_away(service, clock):
+    with CallbackClient(service.url, token="cbs_1") as client:
+        client.register_server("sim", TES)
+        following = Following(client, clock=clock)
+        gateway = f"{service.url}/gateway/sim"
+        assert following.token_for(gateway) == "cbs_1"
+        service.stop()
+        assert following.token_for(f"{gateway}/v1") is None
+        assert following.token_for(gateway) == "cbs_1"
+
+
 def test_the_token_is_for_gateways_of_the_service_only(service, clock):
     with CallbackClient(service.url, token="cbs_1") as client:
         client.register_server("sim", TES)
